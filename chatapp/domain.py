@@ -1,0 +1,254 @@
+"""The nouns that all rooms share, as frozen data. Imports nothing of ours.
+
+Words: the *target* is the big model, the *draft* the EAGLE-3 head, a *pair* both.
+A *verify step* is one forward pass of the target over the draft *tree*; its
+*accept length* is the number of tokens it gained, the bonus token included.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """Shape of the draft tree: ``steps/topk/draft_tokens``, such as 5/4/16."""
+
+    steps: int
+    topk: int
+    draft_tokens: int
+
+    @classmethod
+    def parse(cls, text: str) -> Tree:
+        """``"5/4/16"`` → Tree. Raises ValueError when it is no tree."""
+        parts = text.split("/")
+        if len(parts) != 3:
+            raise ValueError(f"a tree is written steps/topk/draft_tokens, not {text!r}")
+        return cls(*(int(part) for part in parts))
+
+    def __post_init__(self) -> None:
+        if min(self.steps, self.topk) < 1 or self.draft_tokens < 2:
+            raise ValueError(f"no such tree: {self}")
+        if self.topk == 1 and self.draft_tokens != self.steps + 1:
+            raise ValueError(f"a chain of {self.steps} steps verifies {self.steps + 1} tokens, not {self.draft_tokens}")
+
+    def __str__(self) -> str:
+        return f"{self.steps}/{self.topk}/{self.draft_tokens}"
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A target with its draft, as folders on disk, and how they run best."""
+
+    name: str
+    target: Path
+    draft: Path
+    tree: Tree
+    dtype: str
+    context_length: int
+    drafter: str = "EAGLE3"
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the next token is chosen. Temperature 0 is greedy; ``top_k`` -1 means all."""
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = -1
+    min_p: float = 0.0
+    max_tokens: int = 1024
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Speculation counts of one request so far, exact however chunks merge.
+
+    ``histogram[i]`` is the number of verify steps that accepted ``i`` draft tokens,
+    so they gained ``i + 1`` tokens each. All zero when ``speculation`` is False.
+    """
+
+    speculation: bool = False
+    verify_steps: int = 0
+    accepted_drafts: int = 0
+    histogram: tuple[int, ...] = ()
+
+    @property
+    def accept_length(self) -> float | None:
+        """Tokens per verify step, bonus included; None before the first step."""
+        if not self.verify_steps:
+            return None
+        return (self.accepted_drafts + self.verify_steps) / self.verify_steps
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One event of a reply's stream, as the engine sent it.
+
+    ``text`` and ``token_ids`` are the whole reply so far. ``step_lengths`` are the
+    accept lengths of the verify steps since the chunk before, in order (ones when
+    speculation is off, without the prefill's token). ``at`` is in seconds since the
+    request was sent. ``finish_reason`` is set on the last chunk only: ``stop``,
+    ``length`` or ``abort``.
+    """
+
+    text: str
+    token_ids: tuple[int, ...]
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    counts: Counts
+    step_lengths: tuple[int, ...]
+    at: float
+    finish_reason: str | None = None
+
+
+class Role(StrEnum):
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What was measured of one reply; every field follows from its chunks.
+
+    ``tokens_per_second`` is the decode speed: (completion tokens − tokens of the
+    first chunk) / (time of last chunk − time of first chunk); None with one chunk.
+    ``ttft_s`` is the time to the first token, ``duration_s`` that to the last.
+    ``step_lengths`` is the accept length of every verify step in order.
+    """
+
+    speculation: bool
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int
+    verify_steps: int
+    accepted_drafts: int
+    accept_histogram: tuple[int, ...]
+    accept_length: float | None
+    tokens_per_second: float | None
+    ttft_s: float | None
+    duration_s: float
+    step_lengths: tuple[int, ...] = ()
+
+
+class MessageState(StrEnum):
+    """Where a message stands. WAITING: written, the engine has not begun."""
+
+    WAITING = "waiting"
+    STREAMING = "streaming"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a conversation. ``created`` is in seconds since the epoch."""
+
+    id: int
+    conversation_id: int
+    role: Role
+    text: str
+    state: MessageState
+    created: float
+    language: str | None = None
+    figures: Figures | None = None
+    finish_reason: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """One conversation; ``speculation`` is its toggle. Times in epoch seconds."""
+
+    id: int
+    title: str
+    speculation: bool
+    created: float
+    updated: float
+
+
+class EngineState(StrEnum):
+    """STARTING until a generation has succeeded; FAILED when it died unasked."""
+
+    STOPPED = "stopped"
+    STARTING = "starting"
+    READY = "ready"
+    STOPPING = "stopping"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """One step of the engine's start: ``process``, ``weights``, ``draft``,
+    ``kv_cache``, ``graphs``, ``ready``. Seconds since the start; None: not reached."""
+
+    name: str
+    at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStatus:
+    """What is known of the engine at this moment.
+
+    ``switch`` tells whether speculation can be switched per request; when it cannot,
+    ``switch_reason`` says why. ``failure`` is an error key with its values
+    (``errors.py``) and ``log_tail`` the end of its log.
+    """
+
+    state: EngineState
+    pair_name: str
+    tree: Tree | None = None
+    dtype: str = ""
+    device: str = "cpu"
+    address: str = ""
+    pid: int | None = None
+    timeline: tuple[Phase, ...] = ()
+    elapsed_s: float = 0.0
+    switch: bool = True
+    switch_reason: str | None = None
+    simulated_accept_length: float | None = None
+    failure: str | None = None
+    failure_values: dict[str, str] = field(default_factory=dict)
+    log_tail: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessMemory:
+    """Resident memory of one process, in bytes."""
+
+    name: str
+    pid: int
+    resident_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class GpuSample:
+    """One GPU now. Bytes, °C, watts, percent; None where the driver does not tell."""
+
+    name: str
+    used_bytes: int
+    total_bytes: int
+    engine_bytes: int | None
+    utilisation_percent: int | None
+    temperature_c: int | None
+    power_w: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class MemorySample:
+    """The machine now. ``at`` in epoch seconds; ``gpus`` is empty without NVML."""
+
+    at: float
+    total_bytes: int
+    available_bytes: int
+    app_bytes: int
+    engine: tuple[ProcessMemory, ...] = ()
+    gpus: tuple[GpuSample, ...] = ()
+    gpu_note: str | None = None

@@ -1,0 +1,57 @@
+"""Every directory and file that we touch, one function each.
+
+Only the standard library: the launcher uses this room before anything is installed.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def project() -> Path:
+    """The checkout: where ``launcher.py`` lies."""
+    return Path(__file__).resolve().parent.parent
+
+
+def assets() -> Path:
+    return project() / "assets"
+
+
+def venv() -> Path:
+    return project() / ".venv"
+
+
+def pocket_pair() -> Path:
+    """``target/``, ``draft/`` and the card of the pocket pair."""
+    return assets() / "pocket"
+
+
+def training_work() -> Path:
+    """Checkpoints and logs of a training run; never in git."""
+    return project() / ".work" / "training"
+
+
+def default_data_dir() -> Path:
+    """``$XDG_DATA_HOME/eaglechat`` or ``~/.local/share/eaglechat``."""
+    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(base) / "eaglechat"
+
+
+def settings_file() -> Path:
+    """``$XDG_CONFIG_HOME/eaglechat/settings.toml`` or the same below ``~/.config``."""
+    base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return Path(base) / "eaglechat" / "settings.toml"
+
+
+def store(data_dir: Path) -> Path:
+    return data_dir / "eaglechat.sqlite3"
+
+
+def engine_log(data_dir: Path) -> Path:
+    return data_dir / "engine.log"
+
+
+def app_record(data_dir: Path) -> Path:
+    """Lock and address of the app that runs on this data directory."""
+    return data_dir / "running.json"
