@@ -1,0 +1,173 @@
+"""The command line, in the standard library alone: help works before an install.
+
+``parse(argv)`` gives a namespace with ``command`` and what that command takes.
+Options that were not given are absent, so that settings can tell; what follows
+``test`` and ``train`` is passed on as it stands, in ``rest``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+
+from chatapp.texts import Texts, system_language
+
+COMMANDS = ("run", "ask", "test", "bench", "doctor", "train")
+_PASSED_ON = ("test", "train")
+_TAKE_A_VALUE = ("--port", "--data-dir", "--device", "--pair", "--engine-arg", "--language")
+
+
+def parse(argv: Sequence[str], language: str | None = None) -> argparse.Namespace:
+    """Ends the process with 0 after help, with 2 and one clear line after wrong use."""
+    words, rest = _take_rest(list(argv))
+    engine_args, words = _take_engine_args(words)
+    parser = build_parser(language)
+    arguments = parser.parse_args(words)
+    arguments.command = getattr(arguments, "command", None) or "run"
+    arguments.rest = rest
+    if engine_args:
+        arguments.engine_args = engine_args
+    if arguments.command == "ask" and (arguments.prompt is None) == (arguments.file is None):
+        parser.error(Texts(language or system_language())("cli.one_of_prompt_and_file"))
+    return arguments
+
+
+def build_parser(language: str | None = None) -> argparse.ArgumentParser:
+    """The parser of all sub-commands, its words in ``language`` or the terminal's."""
+    texts = Texts(language or system_language())
+    parser = _parser(argparse.ArgumentParser, texts, "about", prog="launcher.py")
+    _common(parser, texts)
+    _run(parser, texts)
+    commands = parser.add_subparsers(dest="command", title=texts("cli.commands"), metavar="COMMAND")
+    for name in COMMANDS:
+        sub = _parser(commands.add_parser, texts, name, name=name, help=texts(f"cli.{name}"))
+        _OPTIONS[name](sub, texts)
+        if name not in _PASSED_ON:
+            _common(sub, texts)
+    return parser
+
+
+def _parser(
+    make: Callable[..., argparse.ArgumentParser], texts: Texts, about: str, **options: str
+) -> argparse.ArgumentParser:
+    parser = make(
+        **options,
+        description=texts(f"cli.{about}"),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
+        add_help=False,
+    )
+    _option(parser, texts, "--help", "-h", action="help")
+    return parser
+
+
+def _option(parser: argparse.ArgumentParser, texts: Texts, *names: str, **how: object) -> None:
+    """Adds one option or argument; its help stands under its name in the catalogue."""
+    key = names[0].lstrip("-").replace("-", "_")
+    parser.add_argument(*names, help=texts(f"cli.options.{key}"), **how)
+
+
+def _common(parser: argparse.ArgumentParser, texts: Texts) -> None:
+    _option(parser, texts, "--port", type=int, metavar="N")
+    _option(parser, texts, "--data-dir", metavar="DIR")
+    _option(parser, texts, "--device", choices=("auto", "cpu", "cuda"))
+    _option(parser, texts, "--pair", metavar="NAME|TARGET_DIR,DRAFT_DIR")
+    _option(parser, texts, "--engine-arg", dest="engine_args", action="append", metavar="ARG")
+
+
+def _run(parser: argparse.ArgumentParser, texts: Texts) -> None:
+    _option(parser, texts, "--no-browser", dest="open_browser", action="store_false")
+    _option(parser, texts, "--language", choices=("auto", "zh", "en"))
+
+
+def _ask(parser: argparse.ArgumentParser, texts: Texts) -> None:
+    _option(parser, texts, "prompt", nargs="?", default=None)
+    _option(parser, texts, "--file", default=None, metavar="FILE")
+    _option(parser, texts, "--speculation", choices=("on", "off"), default="on")
+    parser.add_argument(
+        "--language",
+        dest="reply_language",
+        choices=("auto", "zh", "en"),
+        default="auto",
+        help=texts("cli.options.reply_language"),
+    )
+    _option(parser, texts, "--temperature", type=_number(float, 0.0, 100.0), default=0.0, metavar="T")
+    _option(parser, texts, "--top-p", type=_number(float, 1e-6, 1.0), default=1.0, metavar="P")
+    _option(parser, texts, "--top-k", type=_number(int, -1), default=-1, metavar="K")
+    _option(parser, texts, "--min-p", type=_number(float, 0.0, 1.0), default=0.0, metavar="P")
+    _option(parser, texts, "--max-tokens", type=_number(int, 1), default=None, metavar="N")
+    _option(parser, texts, "--seed", type=int, default=None, metavar="N")
+    _option(parser, texts, "--json", action="store_true", default=False)
+
+
+def _bench(parser: argparse.ArgumentParser, texts: Texts) -> None:
+    _option(parser, texts, "what", choices=("switch",))
+    _option(parser, texts, "--json", action="store_true", default=False)
+    _option(parser, texts, "--rounds", type=_number(int, 1), metavar="N")
+    _option(parser, texts, "--max-tokens", type=_number(int, 1), metavar="N")
+    _option(parser, texts, "--tree", metavar="S/K/T")
+
+
+def _doctor(parser: argparse.ArgumentParser, texts: Texts) -> None:
+    _option(parser, texts, "--json", action="store_true", default=False)
+
+
+def _test(parser: argparse.ArgumentParser, texts: Texts) -> None:
+    _option(parser, texts, "pytest", nargs="*", metavar="…")
+
+
+def _train(parser: argparse.ArgumentParser, texts: Texts) -> None:
+    _option(parser, texts, "training", nargs="*", metavar="pocket|check …")
+
+
+_OPTIONS: dict[str, Callable[[argparse.ArgumentParser, Texts], None]] = {
+    "run": _run,
+    "ask": _ask,
+    "test": _test,
+    "bench": _bench,
+    "doctor": _doctor,
+    "train": _train,
+}
+
+
+def _number(kind: type, low: float, high: float | None = None) -> Callable[[str], float]:
+    """An argparse type: a number of ``kind`` in a range."""
+
+    def read(text: str) -> float:
+        value = kind(text)
+        if not value >= low or (high is not None and value > high):
+            raise argparse.ArgumentTypeError(f"{low} … {'' if high is None else high}: {text}")
+        return value
+
+    read.__name__ = kind.__name__
+    return read
+
+
+def _take_engine_args(argv: list[str]) -> tuple[list[str], list[str]]:
+    """Lets ``--engine-arg --flag`` be written without ``=``, before or after the command."""
+    taken: list[str] = []
+    left: list[str] = []
+    words = iter(argv)
+    for word in words:
+        if word == "--":
+            left += [word, *words]
+        elif word.startswith("--engine-arg="):
+            taken.append(word.partition("=")[2])
+        elif word == "--engine-arg" and (value := next(words, None)) is not None:
+            taken.append(value)
+        else:
+            left.append(word)
+    return taken, left
+
+
+def _take_rest(argv: list[str]) -> tuple[list[str], list[str]]:
+    """Splits behind ``test`` or ``train``, unless it is the value of an option or help."""
+    words = iter(range(len(argv)))
+    for at in words:
+        if argv[at] in _TAKE_A_VALUE:
+            next(words, None)
+        elif not argv[at].startswith("-"):
+            passed_on = argv[at] in _PASSED_ON and argv[at + 1 : at + 2] not in (["-h"], ["--help"])
+            return (argv[: at + 1], argv[at + 1 :]) if passed_on else (argv, [])
+    return argv, []
