@@ -92,7 +92,9 @@ def _ask(parser: argparse.ArgumentParser, texts: Texts) -> None:
         default="auto",
         help=texts("cli.options.reply_language"),
     )
-    _option(parser, texts, "--temperature", type=_number(float, 0.0, 100.0), default=0.0, metavar="T")
+    _option(
+        parser, texts, "--temperature", type=_number(float, 0.0, 100.0), default=0.0, metavar="T"
+    )
     _option(parser, texts, "--top-p", type=_number(float, 1e-6, 1.0), default=1.0, metavar="P")
     _option(parser, texts, "--top-k", type=_number(int, -1), default=-1, metavar="K")
     _option(parser, texts, "--min-p", type=_number(float, 0.0, 1.0), default=0.0, metavar="P")

@@ -113,4 +113,6 @@ def _refusal(error: ValidationError, sources: dict[str, Source]) -> UsageError:
     first = error.errors()[0]
     name = str(first["loc"][0]) if first["loc"] else "?"
     source = sources.get(name, "default")
-    return UsageError("setting", name=name, value=first["input"], reason=first["msg"], source=source)
+    return UsageError(
+        "setting", name=name, value=first["input"], reason=first["msg"], source=source
+    )
