@@ -149,7 +149,8 @@ class MessageState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message of a conversation. ``created`` is in seconds since the epoch."""
+    """One message of a conversation. ``created`` is in seconds since the epoch;
+    ``error`` is an error key (``errors.py``), filled with ``error_values``."""
 
     id: int
     conversation_id: int
@@ -161,6 +162,7 @@ class Message:
     figures: Figures | None = None
     finish_reason: str | None = None
     error: str | None = None
+    error_values: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

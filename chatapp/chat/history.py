@@ -1,0 +1,64 @@
+"""From a conversation to the prompt that fits the target's context.
+
+The newest user message must fit with room for an answer; if the history does not fit
+beside it, the oldest turns are left out, and the caller is told how many messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from chatapp.domain import Message, Role
+from chatapp.errors import InputError
+
+_ROOM_SHARE = 4
+_ROOM_TOKENS = 256
+
+
+class Prompt(Protocol):
+    """What ``engine.prompt.ChatPrompt`` offers here."""
+
+    @property
+    def context_length(self) -> int: ...
+
+    def encode(self, messages: Sequence[tuple[Role, str]]) -> list[int]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FittedPrompt:
+    """``room`` is the number of tokens that an answer may have."""
+
+    ids: tuple[int, ...]
+    room: int
+    dropped_messages: int = 0
+
+
+def fit(prompt: Prompt, messages: Sequence[Message]) -> FittedPrompt:
+    """``messages`` end with the user message to be answered."""
+    said = [message for message in messages if message.text]
+    for dropped in range(len(said)):
+        if dropped and said[dropped].role is not Role.USER:
+            continue
+        ids = prompt.encode([(message.role, message.text) for message in said[dropped:]])
+        if len(ids) + answer_room(prompt) <= prompt.context_length:
+            return FittedPrompt(tuple(ids), prompt.context_length - len(ids) - 1, dropped)
+    raise _too_long(prompt, said[-1].text)
+
+
+def check_length(prompt: Prompt, text: str) -> None:
+    """Raises InputError when ``text`` alone leaves no room for an answer."""
+    if len(prompt.encode([(Role.USER, text)])) + answer_room(prompt) > prompt.context_length:
+        raise _too_long(prompt, text)
+
+
+def answer_room(prompt: Prompt) -> int:
+    """Tokens kept free for the answer: a quarter of the context, at most 256."""
+    return min(_ROOM_TOKENS, prompt.context_length // _ROOM_SHARE)
+
+
+def _too_long(prompt: Prompt, text: str) -> InputError:
+    tokens = len(prompt.encode([(Role.USER, text)]))
+    limit = prompt.context_length - answer_room(prompt)
+    return InputError("message_too_long", tokens=tokens, limit=limit, excess=tokens - limit)

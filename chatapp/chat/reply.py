@@ -1,0 +1,166 @@
+"""One reply while it is being written: a task that reads the engine and keeps the store.
+
+The task does not wait for whoever watches, so stopping, saving and aborting work at the
+same speed with a slow page, a closed tab, or none. Watchers see the newest update.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import Future
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Any
+
+from chatapp.chat.history import FittedPrompt
+from chatapp.chat.language import detect
+from chatapp.chat.messages import clean
+from chatapp.chat.store import Store
+from chatapp.domain import Chunk, Message, MessageState, Sampling
+from chatapp.errors import ProductError, StoreError
+from chatapp.measure.figures import LiveFigures, ReplyMeter
+
+SAVE_EVERY_S = 1.0
+HEARTBEAT_S = 0.5
+
+_ENDED = (MessageState.FINISHED, MessageState.STOPPED, MessageState.FAILED)
+_log = logging.getLogger(__name__)
+
+Ready = Callable[[], Awaitable[FittedPrompt]]
+Stream = Callable[[FittedPrompt, Sampling, bool], AsyncIterator[Chunk]]
+
+
+@dataclass(frozen=True, slots=True)
+class TurnUpdate:
+    """A turn as it is now. ``dropped_messages`` of the history did not fit the context."""
+
+    conversation_id: int
+    user: Message
+    reply: Message
+    live: LiveFigures | None = None
+    dropped_messages: int = 0
+
+    @property
+    def ended(self) -> bool:
+        return self.reply.state in _ENDED
+
+
+class RunningReply:
+    """``ready`` waits for the engine and gives the prompt, ``stream`` asks the engine.
+    Must be made in a running event loop."""
+
+    def __init__(
+        self,
+        store: Store,
+        user: Message,
+        reply: Message,
+        *,
+        ready: Ready,
+        stream: Stream,
+        sampling: Sampling,
+        speculation: bool,
+    ) -> None:
+        self.latest = TurnUpdate(user.conversation_id, user, reply)
+        self._store = store
+        self._ready, self._stream = ready, stream
+        self._sampling, self._speculation = sampling, speculation
+        self._meter = ReplyMeter(speculation)
+        self._saved_at = 0.0
+        self._changed = asyncio.Event()
+        self._changed.set()
+        self._ended: Future[None] = Future()
+        self._loop = asyncio.get_running_loop()
+        self._task = self._loop.create_task(self._write())
+        self._task.add_done_callback(lambda _: self._ended.set_result(None))
+
+    async def updates(self) -> AsyncIterator[TurnUpdate]:
+        """The newest update whenever there is one, and twice a second in any case. Whoever
+        stops reading stops the reply."""
+        try:
+            while True:
+                await self._change()
+                update = self.latest
+                yield update
+                if update.ended:
+                    return
+        finally:
+            await self.stop()
+
+    async def stop(self) -> None:
+        """Returns when what was written is on disk. Callable from any event loop."""
+        self._loop.call_soon_threadsafe(self._task.cancel)
+        await asyncio.wrap_future(self._ended)
+
+    async def _change(self) -> None:
+        try:
+            await asyncio.wait_for(self._changed.wait(), HEARTBEAT_S)
+        except TimeoutError:
+            return
+        self._changed.clear()
+
+    async def _write(self) -> None:
+        try:
+            prompt = await self._ready()
+            self._publish(dropped_messages=prompt.dropped_messages)
+            self._save(state=MessageState.STREAMING)
+            sampling = replace(
+                self._sampling, max_tokens=min(self._sampling.max_tokens, prompt.room)
+            )
+            await self._read(self._stream(prompt, sampling, self._speculation))
+        except asyncio.CancelledError:
+            self._settle(MessageState.STOPPED)
+        except ProductError as error:
+            self._settle(MessageState.FAILED, error=error.key, error_values=error.values)
+        except Exception:
+            _log.exception("a reply could not be written")
+            self._settle(MessageState.FAILED, error="reply_failed")
+
+    async def _read(self, stream: AsyncIterator[Chunk]) -> None:
+        finish_reason = None
+        async with aclosing(stream) as chunks:
+            async for chunk in chunks:
+                self._take(chunk)
+                finish_reason = chunk.finish_reason
+        stopped = finish_reason in (None, "abort")
+        state = MessageState.STOPPED if stopped else MessageState.FINISHED
+        self._settle(state, finish_reason=finish_reason)
+
+    def _take(self, chunk: Chunk) -> None:
+        self._meter.add(chunk)
+        self._publish(live=self._meter.live(), text=clean(chunk.text))
+        now = self._loop.time()
+        if now - self._saved_at >= SAVE_EVERY_S:
+            self._saved_at = now
+            self._save(text=self.latest.reply.text)
+
+    def _settle(self, state: MessageState, **fields: Any) -> None:
+        """The last update. A reply that never began keeps no figures."""
+        text = self.latest.reply.text
+        if self.latest.live is not None:
+            fields |= {"figures": self._meter.figures(), "language": detect(text)}
+        self._save(state=state, text=text, **fields)
+
+    def _save(self, **fields: Any) -> None:
+        """To disk, then to whoever watches. A store that fails does not end the reply: the
+        text stays on the page and the update says what is wrong with the disk."""
+        try:
+            self._store.update_message(self.latest.reply.id, **fields)
+        except StoreError as error:
+            _log.warning("a reply could not be saved: %s", error)
+            fields = {"error": error.key, "error_values": error.values} | fields
+        self._publish(**fields)
+
+    def _publish(
+        self, live: LiveFigures | None = None, dropped_messages: int | None = None, **fields: Any
+    ) -> None:
+        self.latest = replace(
+            self.latest,
+            reply=replace(self.latest.reply, **fields),
+            live=live or self.latest.live,
+            dropped_messages=(
+                self.latest.dropped_messages if dropped_messages is None else dropped_messages
+            ),
+        )
+        self._changed.set()

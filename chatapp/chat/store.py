@@ -1,0 +1,262 @@
+"""Conversations, messages and preferences on disk. The only module that knows SQL.
+
+One SQLite file in WAL mode, safe to use from any thread. What a method was given is on
+the disk when it returns (``synchronous=FULL``: in WAL mode anything less may lose the
+last message when the power goes). Every failure is a StoreError.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from chatapp.chat.migrations import migrate, newest
+from chatapp.domain import Conversation, Figures, Message, MessageState, Role
+from chatapp.errors import ProductError, StoreError
+
+_FIELDS = ("text", "state", "language", "figures", "finish_reason", "error", "error_values")
+
+
+class Store:
+    """Opening it creates or migrates the file, and settles what a crash left behind:
+    replies that were streaming become stopped with their text; waiting ones stay waiting."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.RLock()
+        with _failures(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = _open(path)
+        with self._write() as db:
+            db.execute("UPDATE message SET state = 'stopped' WHERE state = 'streaming'")
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+    def conversations(self) -> list[Conversation]:
+        """All of them, the last used first."""
+        rows = self._read("SELECT * FROM conversation ORDER BY updated DESC, id DESC")
+        return [_conversation(row) for row in rows]
+
+    def conversation(self, conversation_id: int) -> Conversation:
+        rows = self._read("SELECT * FROM conversation WHERE id = ?", conversation_id)
+        if not rows:
+            raise StoreError("store_no_conversation")
+        return _conversation(rows[0])
+
+    def create_conversation(self, title: str, speculation: bool = True) -> Conversation:
+        now = time.time()
+        with self._write() as db:
+            made = db.execute(
+                "INSERT INTO conversation (title, speculation, created, updated)"
+                " VALUES (?, ?, ?, ?)",
+                (title, speculation, now, now),
+            )
+        return Conversation(int(made.lastrowid or 0), title, speculation, now, now)
+
+    def rename(self, conversation_id: int, title: str) -> None:
+        self._change("UPDATE conversation SET title = ? WHERE id = ?", title, conversation_id)
+
+    def set_speculation(self, conversation_id: int, speculation: bool) -> None:
+        self._change(
+            "UPDATE conversation SET speculation = ? WHERE id = ?", speculation, conversation_id
+        )
+
+    def delete_conversation(self, conversation_id: int) -> None:
+        """With all its messages. Deleting what is not there is no error."""
+        with self._write() as db:
+            db.execute("DELETE FROM conversation WHERE id = ?", (conversation_id,))
+
+    def messages(self, conversation_id: int) -> list[Message]:
+        rows = self._read(
+            "SELECT * FROM message WHERE conversation_id = ? ORDER BY id", conversation_id
+        )
+        return [_message(row) for row in rows]
+
+    def message(self, message_id: int) -> Message:
+        rows = self._read("SELECT * FROM message WHERE id = ?", message_id)
+        if not rows:
+            raise StoreError("store_no_conversation")
+        return _message(rows[0])
+
+    def add_message(
+        self,
+        conversation_id: int,
+        role: Role,
+        text: str,
+        state: MessageState = MessageState.FINISHED,
+        language: str | None = None,
+    ) -> Message:
+        with self._write() as db:
+            added = _insert(db, conversation_id, role, text, state, language)
+        return added
+
+    def add_turn(self, conversation_id: int, text: str, language: str) -> tuple[Message, Message]:
+        """A user message and its waiting reply, both or neither."""
+        with self._write() as db:
+            user = _insert(
+                db, conversation_id, Role.USER, text, MessageState.FINISHED, language
+            )
+            reply = _insert(db, conversation_id, Role.ASSISTANT, "", MessageState.WAITING, None)
+        return user, reply
+
+    def replace_after(self, user: Message) -> Message:
+        """Whatever follows ``user`` makes room for a new waiting reply."""
+        with self._write() as db:
+            db.execute(
+                "DELETE FROM message WHERE conversation_id = ? AND id > ?",
+                (user.conversation_id, user.id),
+            )
+            return _insert(
+                db, user.conversation_id, Role.ASSISTANT, "", MessageState.WAITING, None
+            )
+
+    def update_message(self, message_id: int, **fields: Any) -> Message:
+        """Set some of ``text, state, language, figures, finish_reason, error, error_values``."""
+        unknown = fields.keys() - set(_FIELDS)
+        if unknown:
+            raise TypeError(f"a message has no {', '.join(sorted(unknown))} to update")
+        columns = ", ".join(f"{name} = ?" for name in fields)
+        values = [_column(value) for value in fields.values()]
+        self._change(f"UPDATE message SET {columns} WHERE id = ?", *values, message_id)
+        return self.message(message_id)
+
+    def preference(self, key: str, default: Any = None) -> Any:
+        rows = self._read("SELECT value FROM preference WHERE key = ?", key)
+        return json.loads(rows[0]["value"]) if rows else default
+
+    def set_preference(self, key: str, value: Any) -> None:
+        """``value`` is anything that JSON can hold."""
+        with self._write() as db:
+            db.execute(
+                "INSERT INTO preference VALUES (?, ?)"
+                " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+                (key, json.dumps(value)),
+            )
+
+    def _read(self, sql: str, *values: Any) -> list[sqlite3.Row]:
+        with self._lock, _failures(self.path):
+            return self._db.execute(sql, values).fetchall()
+
+    def _change(self, sql: str, *values: Any) -> None:
+        with self._write() as db:
+            if db.execute(sql, values).rowcount == 0:
+                raise StoreError("store_no_conversation")
+
+    @contextmanager
+    def _write(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, _failures(self.path):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
+    try:
+        db.row_factory = sqlite3.Row
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA foreign_keys = ON")
+        if db.execute("PRAGMA user_version").fetchone()[0] > newest():
+            raise StoreError("store_newer", path=path)
+        migrate(db)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+@contextmanager
+def _failures(path: Path) -> Iterator[None]:
+    """Turns what SQLite and the file system say into words."""
+    try:
+        yield
+    except ProductError:
+        raise
+    except sqlite3.IntegrityError as error:
+        raise StoreError("store_no_conversation") from error
+    except (sqlite3.Error, OSError) as error:
+        raise StoreError(_key(error), path=path, reason=error) from error
+
+
+def _key(error: Exception) -> str:
+    name = getattr(error, "sqlite_errorname", "") or ""
+    if name.startswith("SQLITE_FULL") or getattr(error, "errno", None) == 28:
+        return "store_full"
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        return "store_corrupt"
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return "store_locked"
+    return "store_failed"
+
+
+def _insert(
+    db: sqlite3.Connection,
+    conversation_id: int,
+    role: Role,
+    text: str,
+    state: MessageState,
+    language: str | None,
+) -> Message:
+    now = time.time()
+    added = db.execute(
+        "INSERT INTO message (conversation_id, role, text, state, created, language)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        (conversation_id, role.value, text, state.value, now, language),
+    )
+    db.execute("UPDATE conversation SET updated = ? WHERE id = ?", (now, conversation_id))
+    return Message(int(added.lastrowid or 0), conversation_id, role, text, state, now, language)
+
+
+def _column(value: Any) -> Any:
+    if isinstance(value, Figures):
+        return json.dumps(asdict(value))
+    if isinstance(value, dict):
+        return json.dumps(value)
+    return value.value if isinstance(value, MessageState) else value
+
+
+def _conversation(row: sqlite3.Row) -> Conversation:
+    return Conversation(
+        row["id"], row["title"], bool(row["speculation"]), row["created"], row["updated"]
+    )
+
+
+def _message(row: sqlite3.Row) -> Message:
+    return Message(
+        id=row["id"],
+        conversation_id=row["conversation_id"],
+        role=Role(row["role"]),
+        text=row["text"],
+        state=MessageState(row["state"]),
+        created=row["created"],
+        language=row["language"],
+        figures=_figures(row["figures"]),
+        finish_reason=row["finish_reason"],
+        error=row["error"],
+        error_values=json.loads(row["error_values"]),
+    )
+
+
+def _figures(column: str | None) -> Figures | None:
+    if column is None:
+        return None
+    values = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in json.loads(column).items()
+    }
+    return Figures(**values)

@@ -1,0 +1,83 @@
+"""What the NVIDIA driver says about its cards. The only module that knows NVML.
+
+A value that the driver does not tell is None, never zero; a driver that is missing or
+fails gives a note (a key into the catalogues) in place of samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+from chatapp.domain import GpuSample
+
+NO_DRIVER = "memory.no_driver"
+NO_CARD = "memory.no_card"
+FAILED = "memory.driver_failed"
+
+
+class Gpus:
+    """Samples all cards; starts NVML at the first sample, and again after a failure."""
+
+    def __init__(self, nvml: Any = None) -> None:
+        """``nvml`` is the ``pynvml`` module or something that behaves like it."""
+        if nvml is None:
+            import pynvml as nvml
+        self._nvml = nvml
+        self._handles: list[Any] | None = None
+
+    def sample(self, engine_pids: Collection[int]) -> tuple[tuple[GpuSample, ...], str | None]:
+        """The cards now, or a note that says why there are none."""
+        try:
+            if self._handles is None:
+                self._handles = self._open()
+            cards = tuple(self._card(handle, engine_pids) for handle in self._handles)
+        except self._nvml.NVMLError as error:
+            self._handles = None
+            return (), self._note(error)
+        return cards, None if cards else NO_CARD
+
+    def _open(self) -> list[Any]:
+        self._nvml.nvmlInit()
+        count = self._nvml.nvmlDeviceGetCount()
+        return [self._nvml.nvmlDeviceGetHandleByIndex(index) for index in range(count)]
+
+    def _card(self, handle: Any, engine_pids: Collection[int]) -> GpuSample:
+        nvml = self._nvml
+        memory = nvml.nvmlDeviceGetMemoryInfo(handle)
+        name = nvml.nvmlDeviceGetName(handle)
+        return GpuSample(
+            name=name.decode() if isinstance(name, bytes) else name,
+            used_bytes=memory.used,
+            total_bytes=memory.total,
+            engine_bytes=self._told(lambda: self._engine_bytes(handle, engine_pids)),
+            utilisation_percent=self._told(lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu),
+            temperature_c=self._told(
+                lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU)
+            ),
+            power_w=self._told(lambda: nvml.nvmlDeviceGetPowerUsage(handle) / 1000),
+        )
+
+    def _engine_bytes(self, handle: Any, engine_pids: Collection[int]) -> int | None:
+        """None where the driver names none of the engine's processes: under WSL and in
+        containers it cannot, and that is not the same as nothing used."""
+        told = [
+            process.usedGpuMemory
+            for process in self._nvml.nvmlDeviceGetComputeRunningProcesses(handle)
+            if process.pid in engine_pids and process.usedGpuMemory is not None
+        ]
+        return sum(told) if told else None
+
+    def _told(self, ask: Callable[[], Any]) -> Any:
+        try:
+            return ask()
+        except self._nvml.NVMLError:
+            return None
+
+    def _note(self, error: Exception) -> str:
+        code = getattr(error, "value", None)
+        missing = (
+            self._nvml.NVML_ERROR_LIBRARY_NOT_FOUND,
+            self._nvml.NVML_ERROR_DRIVER_NOT_LOADED,
+        )
+        return NO_DRIVER if code in missing else FAILED
