@@ -32,6 +32,11 @@ def training_work() -> Path:
     return project() / ".work" / "training"
 
 
+def launcher_work() -> Path:
+    """Lock, log and temporary files of an install; never in git."""
+    return project() / ".work" / "launcher"
+
+
 def default_data_dir() -> Path:
     """``$XDG_DATA_HOME/eaglechat`` or ``~/.local/share/eaglechat``."""
     base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"

@@ -1,0 +1,1 @@
+"""What ``launcher.py`` does before ``chatapp`` can run. Only the standard library."""

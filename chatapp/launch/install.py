@@ -1,0 +1,149 @@
+"""Makes ``.venv`` and fills it, step by step; what is already there is not done again."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from chatapp import locations
+from chatapp.launch import network, stamp
+from chatapp.launch.machine import LaunchError, free_bytes
+from chatapp.launch.pip import Pip
+from chatapp.launch.progress import Progress
+from chatapp.launch.repair import remove_broken
+from chatapp.texts import Texts
+
+PYTORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+# What an install takes on the disk at its height, with the files that pip downloads.
+NEEDED_BYTES = {"cpu": 5 * 10**9, "cuda": 22 * 10**9}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which sets are wanted: ``cpu`` or ``cuda``, and the tests' beside it."""
+
+    engine: str
+    tests: bool
+
+    @property
+    def sets(self) -> tuple[str, ...]:
+        return (self.engine, "test") if self.tests else (self.engine,)
+
+    def is_done(self) -> bool:
+        return all(stamp.is_current(name) for name in self.sets)
+
+
+def install(plan: Plan, texts: Texts, lock: int | None = None) -> None:
+    """Brings ``.venv`` to the plan, or raises LaunchError; can be called again any time."""
+    steps = _steps(plan)
+    progress = Progress(texts, len(steps))
+    progress.note("begin", engine=plan.engine, place=locations.venv())
+    pip = Pip(stamp.python(), log(), locations.launcher_work() / "tmp", progress, lock)
+    for name in plan.sets:
+        stamp.remove(name)
+    for name, work in steps:
+        with progress.step(name, set=plan.engine):
+            work(pip, plan)
+    for name in plan.sets:
+        stamp.write(name)
+    shutil.rmtree(pip.temporary, ignore_errors=True)
+    progress.note("end")
+
+
+def log() -> Path:
+    return locations.launcher_work() / "install.log"
+
+
+def _steps(plan: Plan) -> list[tuple[str, Callable[[Pip, Plan], None]]]:
+    steps = [("disk", _disk), ("venv", _venv), ("network", _network)]
+    if plan.engine == "cpu":
+        steps.append(("torch", _torch))
+    steps.append(("packages", _packages))
+    steps.append(("project", _project))
+    if plan.tests:
+        steps.append(("tests", _tests))
+    return [*steps, ("check", _check)]
+
+
+def _disk(pip: Pip, plan: Plan) -> None:
+    have = sum(f.lstat().st_size for f in locations.venv().rglob("*") if not f.is_dir())
+    needed = max(NEEDED_BYTES[plan.engine] - have, 10**9)
+    free = free_bytes(locations.project())
+    if free < needed:
+        values = {"needed": f"{needed / 1e9:.1f}", "free": f"{free / 1e9:.1f}"}
+        raise LaunchError("launch_disk", **values, place=locations.project())
+
+
+def _venv(pip: Pip, plan: Plan) -> None:
+    if _works(pip):
+        for name in remove_broken(locations.venv()):
+            pip.progress.detail("repaired", name=name)
+        return
+    if importlib.util.find_spec("ensurepip") is None:
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        raise LaunchError("launch_ensurepip", version=version)
+    shutil.rmtree(locations.venv(), ignore_errors=True)
+    base = getattr(sys, "_base_executable", None) or sys.executable
+    code, lines = pip.run([base, "-m", "venv", str(locations.venv())])
+    if code:
+        raise LaunchError("launch_venv", reason=" ".join(lines[-2:]), log=pip.log)
+
+
+def _works(pip: Pip) -> bool:
+    """Whether the interpreter is there, sees this place, and has pip."""
+    try:
+        return pip.run([str(pip.python), "-m", "pip", "--version"])[0] == 0
+    except OSError:
+        return False
+
+
+def _network(pip: Pip, plan: Plan) -> None:
+    found = network.sources(pip.python)
+    if network.answers(found.index):
+        pip.progress.detail("reached", name=found.host)
+    elif found.others:
+        pip.progress.note("index_silent", name=found.host)
+    else:
+        raise LaunchError("launch_network", log=pip.log, name=found.host)
+
+
+def _torch(pip: Pip, plan: Plan) -> None:
+    """A CPU build where one is offered; else the plain one with all that it needs."""
+    pin = next(line for line in stamp.requirement_files("cpu")[0].read_text().splitlines()
+               if re.match(r"torch==", line))  # fmt: skip
+    cpu_build = ["--no-deps", f"{pin}+cpu"]
+    elsewhere = ["--index-url", PYTORCH_CPU_INDEX, "--timeout", "10", "--retries", "1"]
+    for arguments in (cpu_build, [*cpu_build, *elsewhere]):
+        code, lines = pip.try_install(*arguments)
+        if code == 0:
+            return
+        if any("No space left" in line for line in lines):
+            break
+    pip.progress.note("plain_torch")
+    pip.install(pin)
+
+
+def _packages(pip: Pip, plan: Plan) -> None:
+    pip.install("--no-deps", "-r", str(stamp.requirement_files(plan.engine)[0]))
+
+
+def _project(pip: Pip, plan: Plan) -> None:
+    pip.install("--no-deps", "--no-build-isolation", "-e", str(locations.project()))
+
+
+def _tests(pip: Pip, plan: Plan) -> None:
+    pip.install("--no-deps", "-r", str(stamp.requirement_files("test")[0]))
+
+
+def _check(pip: Pip, plan: Plan) -> None:
+    command = [str(pip.python), "-m", "chatapp.launch.complete", *plan.sets]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode:
+        reason = ", ".join(result.stdout.split("\n")[:5]) or result.stderr.strip()[-200:]
+        raise LaunchError("launch_incomplete", reason=reason, log=pip.log)

@@ -1,0 +1,89 @@
+"""What this machine is: its system, its NVIDIA driver, its free disk."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from chatapp.errors import ProductError
+
+MINIMUM_DRIVER = 580
+_NVML = ("libnvidia-ml.so.1", "/usr/lib/wsl/lib/libnvidia-ml.so.1")
+
+
+class LaunchError(ProductError):
+    """The launcher cannot go on; words under ``errors.launch_…``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """An NVIDIA driver that answers, and how many GPUs it has."""
+
+    version: str
+    gpus: int
+
+    @property
+    def new_enough(self) -> bool:
+        return int(self.version.partition(".")[0] or 0) >= MINIMUM_DRIVER
+
+
+def check_system(
+    system: str = sys.platform, machine: str | None = None, libc: str | None = None
+) -> None:
+    """Raises LaunchError where SGLang does not run."""
+    machine = machine or platform.machine()
+    if system in ("win32", "cygwin"):
+        raise LaunchError("launch_windows")
+    if system == "darwin":
+        raise LaunchError("launch_macos")
+    if system != "linux":
+        raise LaunchError("launch_system", system=system)
+    if machine not in ("x86_64", "aarch64", "arm64"):
+        raise LaunchError("launch_machine", machine=machine)
+    if (platform.libc_ver()[0] if libc is None else libc) != "glibc":
+        raise LaunchError("launch_libc")
+
+
+def nvidia_driver() -> Driver | None:
+    """The driver, asked through its own library; None where there is none or no GPU."""
+    for name in _NVML:
+        try:
+            library = ctypes.CDLL(name)
+        except OSError:
+            continue
+        return _ask(library)
+    return None
+
+
+def _ask(nvml: ctypes.CDLL) -> Driver | None:
+    if nvml.nvmlInit_v2() != 0:
+        return None
+    try:
+        version = ctypes.create_string_buffer(80)
+        gpus = ctypes.c_uint()
+        if nvml.nvmlSystemGetDriverVersion(version, len(version)) != 0:
+            return None
+        if nvml.nvmlDeviceGetCount_v2(ctypes.byref(gpus)) != 0 or not gpus.value:
+            return None
+        return Driver(version.value.decode(), gpus.value)
+    finally:
+        nvml.nvmlShutdown()
+
+
+def engine_set(device: str, driver: Driver | None) -> str:
+    """Which requirement set fits: ``cpu`` or ``cuda``."""
+    if device == "cuda" and driver is None:
+        raise LaunchError("launch_no_driver")
+    if device == "cuda" and not driver.new_enough:
+        raise LaunchError("launch_old_driver", version=driver.version, minimum=MINIMUM_DRIVER)
+    if device == "auto":
+        return "cuda" if driver and driver.new_enough else "cpu"
+    return device
+
+
+def free_bytes(path: Path) -> int:
+    return shutil.disk_usage(path).free

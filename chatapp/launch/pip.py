@@ -1,0 +1,144 @@
+"""Runs pip inside ``.venv``, shows what it does, and says why it failed."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from chatapp.launch.machine import LaunchError
+from chatapp.launch.progress import Progress
+
+_UNWANTED = ("PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_ROOT")
+_DETAILS = (
+    (re.compile(r"^Collecting ([\w.\-]+)"), "collecting"),
+    (re.compile(r"^\s+Downloading (?:\S*/)?([\w.]+)-\S+ \((.+?)\)"), "downloading"),
+    (re.compile(r"^Requirement already satisfied: ([\w.\-]+)"), "have"),
+    (re.compile(r"^Installing collected packages: (.+)"), "installing"),
+)
+# First match wins; what pip says, and the key of the words for it.
+_CAUSES = (
+    (r"No space left on device", "launch_disk_full"),
+    (r"Permission denied|Read-only file system", "launch_permission"),
+    (r"CERTIFICATE_VERIFY_FAILED", "launch_certificate"),
+    (r"DO NOT MATCH THE HASHES|BadZipFile|IncompleteRead", "launch_damaged"),
+    (r"Failed to establish|NewConnectionError|Name or service|timed out|ProxyError"
+     r"|Connection (?:refused|reset|aborted)|Network is unreachable", "launch_network"),
+    (r"No matching distribution found for ([^\s(]+)", "launch_not_offered"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Pip:
+    """pip of one virtual environment. Ends with us, even when we are killed."""
+
+    python: Path
+    log: Path
+    temporary: Path
+    progress: Progress
+    lock: int | None = None
+
+    def install(self, *arguments: str) -> None:
+        """Raises LaunchError with the cause that pip gives."""
+        code, lines = self.try_install(*arguments)
+        if code:
+            raise _error(lines, self.log)
+
+    def try_install(self, *arguments: str) -> tuple[int, list[str]]:
+        """The exit code and the last lines that pip wrote."""
+        options = ("--no-input", "--progress-bar", "off", "--disable-pip-version-check")
+        return self.run([str(self.python), "-m", "pip", "install", *options, *arguments])
+
+    def run(self, command: Sequence[str]) -> tuple[int, list[str]]:
+        self.temporary.mkdir(parents=True, exist_ok=True)
+        before = self._installed()
+        tail: list[str] = []
+        with self.log.open("a", encoding="utf-8") as log:
+            log.write(f"\n$ {' '.join(command)}\n")
+            process = self._start(command)
+            try:
+                for line in _lines(process, lambda: self._count(before)):
+                    log.write(line)
+                    log.flush()
+                    tail = [*tail[-200:], line.rstrip()]
+                    self._show(line)
+            finally:
+                if process.poll() is None:
+                    process.terminate()
+                process.wait()
+        return process.returncode, tail
+
+    def _start(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
+        environment = {k: v for k, v in os.environ.items() if k not in _UNWANTED}
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**environment, "TMPDIR": str(self.temporary), "PYTHONUNBUFFERED": "1"},
+            pass_fds=() if self.lock is None else (self.lock,),
+            preexec_fn=_die_with_parent,
+        )
+
+    def _show(self, line: str) -> None:
+        for pattern, key in _DETAILS:
+            if found := pattern.match(line):
+                name, size = (*found.groups(), "")[:2]
+                if key == "installing":
+                    name = str(name.count(",") + 1)
+                self.progress.detail(key, name=name, size=size)
+
+    def _count(self, before: int) -> None:
+        """While pip unpacks it is silent: count what appears."""
+        done = self._installed() - before
+        if done > 0:
+            self.progress.detail("unpacked", count=done)
+        else:
+            self.progress.tick()
+
+    def _installed(self) -> int:
+        venv = self.python.parent.parent
+        return sum(1 for _ in venv.glob("lib/python*/site-packages/*.dist-info"))
+
+
+def _lines(process: subprocess.Popen[bytes], idle: Callable[[], None]) -> Iterator[str]:
+    """The output line by line; calls ``idle`` when nothing has come for a moment."""
+    pending = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        last_idle = time.monotonic()
+        while True:
+            ready = selector.select(timeout=0.2)
+            if time.monotonic() - last_idle > 0.5:
+                last_idle = time.monotonic()
+                idle()
+            if not ready:
+                continue
+            block = os.read(process.stdout.fileno(), 65536)
+            *lines, pending = (pending + block).split(b"\n")
+            yield from (line.decode("utf-8", "replace") + "\n" for line in lines)
+            if not block:
+                if pending:
+                    yield pending.decode("utf-8", "replace")
+                return
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def _error(lines: Sequence[str], log: Path) -> LaunchError:
+    text = "\n".join(lines)
+    for pattern, key in _CAUSES:
+        if found := re.search(pattern, text):
+            name = found.group(1) if found.groups() else ""
+            return LaunchError(key, name=name, log=log)
+    last = next((line for line in reversed(lines) if line.startswith("ERROR")), "ERROR: ?")
+    return LaunchError("launch_pip", reason=last.partition(":")[2].strip(), log=log)

@@ -1,0 +1,83 @@
+"""From ``python launcher.py …`` to ``python -m chatapp …`` inside ``.venv``.
+
+When everything is installed this takes a glance at one stamp, no more. Standard
+output stays empty: it belongs to the command that is handed over to.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import NoReturn
+
+from chatapp import locations
+from chatapp.arguments import parse
+from chatapp.errors import ProductError
+from chatapp.launch import machine, stamp
+from chatapp.launch.install import Plan, install
+from chatapp.launch.lock import only_one
+from chatapp.texts import Texts, system_language
+
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy")
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def main(argv: Sequence[str]) -> NoReturn:
+    """Hands over, or ends with 1 and a sentence that says what to do."""
+    texts = Texts(system_language())
+    arguments = parse(argv)
+    try:
+        machine.check_system()
+        device = getattr(arguments, "device", None) or os.environ.get("EAGLECHAT_DEVICE") or "auto"
+        ensure(Plan(_engine_set(device, texts), arguments.command == "test"), texts)
+        hand_over(argv)
+    except ProductError as error:
+        _say(error.words(texts))
+        sys.exit(1)
+    except OSError as error:
+        _say(machine.LaunchError("launch_system_error", reason=error).words(texts))
+        sys.exit(1)
+    except KeyboardInterrupt:
+        _say("\n" + texts("launcher.interrupted"))
+        sys.exit(130)
+
+
+def ensure(plan: Plan, texts: Texts) -> None:
+    """Installs what the plan asks for, unless it is there; one launcher at a time."""
+    if plan.is_done():
+        return
+    lock = locations.launcher_work() / "install.lock"
+    with only_one(lock, lambda: _say(texts("launcher.waiting"))) as descriptor:
+        if not plan.is_done():
+            install(plan, texts, descriptor)
+
+
+def hand_over(argv: Sequence[str]) -> NoReturn:
+    """Becomes the application. ``-P``: what lies in the current folder is not ours."""
+    python = str(stamp.python())
+    sys.stderr.flush()
+    os.execve(python, [python, "-P", "-m", "chatapp", *argv], environment(os.environ))
+
+
+def environment(base: Mapping[str, str]) -> dict[str, str]:
+    """``base`` without what would lead ``.venv`` astray, loopback kept off proxies."""
+    kept = {name: value for name, value in base.items() if name not in ("PYTHONHOME", "PYTHONPATH")}
+    if any(kept.get(name) or kept.get(name.upper()) for name in _PROXIES):
+        listed = kept.get("no_proxy") or kept.get("NO_PROXY") or ""
+        hosts = [host.strip() for host in listed.split(",") if host.strip()]
+        hosts += [host for host in _LOOPBACK if host not in hosts]
+        kept["no_proxy"] = kept["NO_PROXY"] = ",".join(hosts)
+    return kept
+
+
+def _engine_set(device: str, texts: Texts) -> str:
+    driver = None if device == "cpu" else machine.nvidia_driver()
+    if device == "auto" and driver and not driver.new_enough:
+        minimum = machine.MINIMUM_DRIVER
+        _say(texts("launcher.old_driver", version=driver.version, minimum=minimum))
+    return machine.engine_set(device, driver)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
