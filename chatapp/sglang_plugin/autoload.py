@@ -1,19 +1,32 @@
-"""Runs at the end of ``import torch`` (entry point group ``torch.backends``)."""
+"""Runs at the end of ``import torch`` (entry point group ``torch.backends``).
+
+It is that early because SGLang imports torchvision and ``sgl_kernel`` before it
+loads its plug-ins.
+"""
 
 from __future__ import annotations
 
+import importlib
+import os
+import sys
+from types import ModuleType
+
 
 def torch_autoload() -> None:
-    """Lets torchvision's wheel be imported beside a CPU build of torch.
-
-    Its compiled part links CUDA and cannot load there; declaring the two operators
-    whose schemas its Python part asks for is enough.
-    """
+    """Makes SGLang importable beside a CPU build of torch."""
     import torch
 
     if torch.version.cuda is not None:
         return
+    _declare_torchvision_operators(torch)
+    if os.environ.get("SGLANG_USE_CPU_ENGINE") == "1":
+        sys.modules["sgl_kernel"] = importlib.import_module("chatapp.sglang_plugin.kernels")
+
+
+def _declare_torchvision_operators(torch: ModuleType) -> None:
+    """torchvision's compiled part links CUDA and cannot load beside a CPU build; its
+    Python part only asks for the schemas of these two operators."""
     library = torch.library.Library("torchvision", "FRAGMENT")
     for operator in ("nms", "qnms"):
         library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    torch_autoload.library = library  # it must outlive this call
+    _declare_torchvision_operators.library = library  # it must outlive this call

@@ -1,0 +1,148 @@
+"""Speculation on or off for each request, in one engine.
+
+A request says ``custom_params={"speculation": false}`` in its sampling parameters.
+The seam for other drafters is one class like :class:`EagleSwitch` per worker.
+
+* A decode batch whose requests are all *off* runs the target alone: one token per
+  request and step, no draft, no catch-up of the draft's KV cache. Their prefill skips
+  the draft as well.
+* In a *mixed* batch the requests with speculation on draft and verify as ever; those
+  with it off ride along and gain exactly one token a step, whatever was drafted.
+* Skipped work leaves the draft's KV cache cold, so requests with speculation off have
+  a prefix-cache namespace of their own. A conversation that is switched on again has
+  its prefix computed once more, with the draft, and drafts as if never switched off.
+
+It uses what SGLang built for adaptive speculation: a runtime state of 0 steps, 1
+token beside the configured one. On CUDA that captures a second set of graphs.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any
+
+import torch
+
+log = logging.getLogger(__name__)
+
+NAMESPACE = "speculation=off"
+
+
+def is_off(sampling_params: Any) -> bool:
+    """Whether these sampling parameters (object or dict) ask for no speculation."""
+    if isinstance(sampling_params, dict):
+        custom = sampling_params.get("custom_params")
+    else:
+        custom = getattr(sampling_params, "custom_params", None)
+    return isinstance(custom, dict) and custom.get("speculation") is False
+
+
+def requests_off(batch: Any) -> list[bool]:
+    return [is_off(request.sampling_params) for request in batch.reqs or ()]
+
+
+class EagleSwitch:
+    """Holds the two runtime states of an ``EAGLEWorkerV2`` and applies one.
+
+    ``activate`` is called before slots are allocated for a step, because how many are
+    reserved follows from the state.
+    """
+
+    def __init__(self, worker: Any) -> None:
+        from sglang.srt.speculative.adaptive_runtime_state import SpecRuntimeState
+
+        draft, target = worker._draft_worker, worker._target_worker.model_runner
+        self.worker = worker
+        self.on = SpecRuntimeState(
+            speculative_num_steps=worker.speculative_num_steps,
+            speculative_num_draft_tokens=worker.speculative_num_draft_tokens,
+            draft_attn_backend=draft.draft_attn_backend,
+            cuda_graph_runner=draft.cuda_graph_runner,
+            target_attn_backend=target.attn_backend,
+            target_graph_runner=target.decode_cuda_graph_runner,
+            draft_extend_attn_backend=draft.draft_extend_attn_backend,
+            cuda_graph_runner_for_draft_extend=draft.cuda_graph_runner_for_draft_extend,
+        )
+        self.off = worker.build_adaptive_runtime_state(0, 1)
+
+    def activate(self, batch: Any) -> None:
+        off = requests_off(batch)
+        if off:
+            self.worker.apply_runtime_state(self.off if all(off) else self.on)
+
+
+# --- hooks -------------------------------------------------------------------------
+
+_switch: EagleSwitch | None = None  # one worker in a scheduler process
+
+
+def build(original, self, *args, **kwargs):
+    """Around ``EAGLEWorkerV2.init_cuda_graphs``: both states, once the first is there."""
+    global _switch
+    result = original(self, *args, **kwargs)
+    # SGLang's own flag: with 0 steps the draft's catch-up is skipped as well.
+    os.environ["SGLANG_SPEC_SKIP_ZERO_STEP_DRAFT_EXTEND"] = "1"
+    _switch = EagleSwitch(self)
+    log.info("Speculation switch is ready: %s", _states(_switch))
+    return result
+
+
+def _states(switch: EagleSwitch) -> str:
+    on, off = switch.on, switch.off
+    return (
+        f"on {on.speculative_num_steps} steps, {on.speculative_num_draft_tokens} tokens; "
+        f"off {off.speculative_num_steps} steps, {off.speculative_num_draft_tokens} token"
+    )
+
+
+def activate_before_allocation(batch: Any) -> None:
+    """Before ``eagle_prepare_for_decode``."""
+    if _switch is not None:
+        _switch.activate(batch)
+
+
+def skip_draft_prefill(original, self, batch, target_hidden_states, next_token_ids, *args, **kw):
+    """Around ``EagleDraftWorker._draft_extend_for_prefill``."""
+    off = requests_off(batch)
+    if _switch is None or not off or not all(off):
+        return original(self, batch, target_hidden_states, next_token_ids, *args, **kw)
+    return _blank_draft_input(self, next_token_ids)
+
+
+def _blank_draft_input(draft_worker: Any, bonus_tokens: torch.Tensor) -> Any:
+    """A draft input of the right shapes that no step with speculation off reads."""
+    from sglang.srt.speculative.eagle_info import EagleDraftInput
+    from sglang.srt.speculative.eagle_utils import get_draft_recurrent_hidden_state_spec
+
+    rows, device = bonus_tokens.shape[0], bonus_tokens.device
+    width, dtype = get_draft_recurrent_hidden_state_spec(draft_worker.draft_runner)
+    return EagleDraftInput(
+        topk_p=torch.zeros((rows, draft_worker.topk), dtype=torch.float32, device=device),
+        topk_index=torch.zeros((rows, draft_worker.topk), dtype=torch.int64, device=device),
+        hidden_states=torch.zeros((rows, width), dtype=dtype, device=device),
+        bonus_tokens=bonus_tokens,
+        num_tokens_per_req=1,
+        num_tokens_for_logprob_per_req=1,
+    )
+
+
+def accept_no_draft(result, verify_input, batch, *args, **kwargs):
+    """After ``eagle_sample``: in a mixed batch, requests with speculation off gain the
+    token after the root alone. It is drawn from the target's distribution given the
+    text so far whether or not a draft had guessed it, so cutting there loses nothing."""
+    off = requests_off(batch)
+    predict, accept_lens, accept_index = result
+    if not any(off) or accept_index.dim() < 2 or accept_index.shape[1] < 2:
+        return result
+    rows = torch.tensor(off, device=accept_lens.device)
+    accept_lens.masked_fill_(rows, 1)
+    accept_index[:, 1:].masked_fill_(rows[:, None], -1)
+    return result
+
+
+def separate_namespace(self, recv_req, *args, **kwargs):
+    """Before ``Scheduler.handle_generate_request``."""
+    if _switch is not None and is_off(recv_req.sampling_params):
+        keys = (recv_req.extra_key, NAMESPACE)
+        recv_req.extra_key = "|".join(key for key in keys if key)
