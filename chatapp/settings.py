@@ -25,6 +25,8 @@ from pydantic_settings import (
 from chatapp import locations
 from chatapp.errors import UsageError
 
+DEFAULT_PORT = 7860
+
 Source = Literal["flag", "environment", "file", "default"]
 
 

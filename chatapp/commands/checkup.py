@@ -1,0 +1,169 @@
+"""What ``doctor`` looks at: one function each, giving a finding with the key of its words."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil
+
+from chatapp import locations
+from chatapp.launch import complete, machine
+from chatapp.pairs import find_pair
+from chatapp.settings import DEFAULT_PORT, Settings
+
+LEAST_FREE_BYTES = 2 * 10**9
+LEAST_MEMORY_BYTES = 4 * 10**9
+_ASK_HOOKS = (
+    "import json; from chatapp.sglang_plugin import check_hooks as c; print(json.dumps(c()))"
+)
+_HOOKS_TIMEOUT_S = 180
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """``key`` names its words: ``doctor.details.KEY`` and, when not ok, ``doctor.fixes.KEY``."""
+
+    ok: bool
+    key: str
+    values: dict[str, object] = field(default_factory=dict)
+
+
+def _machine(settings: Settings) -> Finding:
+    machine.check_system()
+    memory = psutil.virtual_memory().total
+    values = {
+        "system": f"{platform.system()} {platform.release()}",
+        "machine": platform.machine(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory": _gb(memory),
+        "needed": _gb(LEAST_MEMORY_BYTES),
+    }
+    enough = memory >= LEAST_MEMORY_BYTES
+    return Finding(enough, "machine" if enough else "little_memory", values)
+
+
+def _driver(settings: Settings) -> Finding:
+    driver = machine.nvidia_driver()
+    if driver is None:
+        return Finding(settings.device != "cuda", "no_driver")
+    values = {"version": driver.version, "gpus": driver.gpus, "minimum": machine.MINIMUM_DRIVER}
+    fine = driver.new_enough or settings.device == "cpu"
+    return Finding(fine, "driver" if driver.new_enough else "old_driver", values)
+
+
+def _python(settings: Settings) -> Finding:
+    return Finding(sys.version_info >= (3, 11), "python", {"version": platform.python_version()})
+
+
+def _installed(settings: Settings) -> Finding:
+    name = engine_set(settings)
+    missing = complete.missing(name)
+    values = {"set": name, "missing": ", ".join(missing[:5]), "count": len(missing)}
+    return Finding(not missing, "incomplete" if missing else "complete", values)
+
+
+def _versions(settings: Settings) -> Finding:
+    names = ("sglang", "torch", "transformers", "gradio")
+    return Finding(True, "versions", {"list": ", ".join(f"{n} {version(n)}" for n in names)})
+
+
+def _disk(settings: Settings) -> Finding:
+    place = _existing(settings.data_dir)
+    free = machine.free_bytes(place)
+    values = {"free": _gb(free), "needed": _gb(LEAST_FREE_BYTES), "place": place}
+    enough = free >= LEAST_FREE_BYTES
+    return Finding(enough, "disk" if enough else "disk_low", values)
+
+
+def _data_dir(settings: Settings) -> Finding:
+    place = _existing(settings.data_dir)
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            return Finding(True, "data_dir", {"place": settings.data_dir})
+    except OSError as error:
+        values = {"place": settings.data_dir, "reason": error.strerror}
+        return Finding(False, "data_dir_closed", values)
+
+
+def _pair(settings: Settings) -> Finding:
+    pair = find_pair(settings)
+    return Finding(True, "pair", {"name": pair.name, "tree": pair.tree, "place": pair.target})
+
+
+def _port(settings: Settings) -> Finding:
+    port = settings.port or DEFAULT_PORT
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind(("127.0.0.1", port))
+            return Finding(True, "port", {"port": port})
+        except OSError:
+            ours = _is_ours(settings, port)
+            return Finding(ours, "port_ours" if ours else "port_busy", {"port": port})
+
+
+def _hooks(settings: Settings) -> Finding:
+    """Asks in a child: this process never imports torch or sglang."""
+    from chatapp.engine.command import engine_environment
+
+    answer = subprocess.run(
+        [sys.executable, "-P", "-c", _ASK_HOOKS],
+        env=engine_environment("cuda" if engine_set(settings) == "cuda" else "cpu"),
+        capture_output=True,
+        text=True,
+        timeout=_HOOKS_TIMEOUT_S,
+        check=False,
+    )
+    if answer.returncode:
+        reason = (answer.stderr.strip().splitlines() or ["?"])[-1]
+        return Finding(False, "hooks_unknown", {"reason": reason[:300]})
+    hooks = json.loads(answer.stdout.strip().splitlines()[-1])
+    absent = [f"{name} ({detail})" for name, ok, detail in hooks if not ok]
+    values = {"found": ", ".join(name for name, ok, _ in hooks if ok), "absent": "; ".join(absent)}
+    return Finding(not absent, "hooks_absent" if absent else "hooks", values)
+
+
+CHECKS: dict[str, Callable[[Settings], Finding]] = {
+    "machine": _machine,
+    "driver": _driver,
+    "python": _python,
+    "installed": _installed,
+    "versions": _versions,
+    "disk": _disk,
+    "data_dir": _data_dir,
+    "pair": _pair,
+    "port": _port,
+    "hooks": _hooks,
+}
+
+
+def engine_set(settings: Settings) -> str:
+    return machine.engine_set(settings.device, machine.nvidia_driver())
+
+
+def _is_ours(settings: Settings, port: int) -> bool:
+    """Whether the app that runs on this data directory is who holds the port."""
+    try:
+        record = json.loads(locations.app_record(settings.data_dir).read_text("utf-8"))
+        return f":{port}" in record["url"] and psutil.pid_exists(record["pid"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _existing(path: Path) -> Path:
+    """The path, or the nearest folder above it that is there."""
+    return next(place for place in (path, *path.parents) if place.exists())
+
+
+def _gb(size: int) -> str:
+    return f"{size / 1e9:.1f}"
