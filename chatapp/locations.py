@@ -57,6 +57,11 @@ def engine_log(data_dir: Path) -> Path:
     return data_dir / "engine.log"
 
 
+def error_log(data_dir: Path) -> Path:
+    """Tracebacks of mistakes of ours, which no person is shown."""
+    return data_dir / "error.log"
+
+
 def app_record(data_dir: Path) -> Path:
     """Lock and address of the app that runs on this data directory."""
     return data_dir / "running.json"

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import os
 import sys
+import tomllib
+import traceback
+from argparse import Namespace
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 from chatapp import locations
 from chatapp.arguments import parse
-from chatapp.errors import ProductError
+from chatapp.errors import ProductError, error_words
 from chatapp.launch import machine, stamp
-from chatapp.launch.install import Plan, install
+from chatapp.launch.install import Plan, install, log
 from chatapp.launch.lock import only_one
 from chatapp.texts import Texts, system_language
 
@@ -29,8 +33,7 @@ def main(argv: Sequence[str]) -> NoReturn:
     arguments = parse(argv)
     try:
         machine.check_system()
-        device = getattr(arguments, "device", None) or os.environ.get("EAGLECHAT_DEVICE") or "auto"
-        ensure(Plan(_engine_set(device, texts), arguments.command == "test"), texts)
+        ensure(Plan(_engine_set(_device(arguments), texts), arguments.command == "test"), texts)
         hand_over(argv)
     except ProductError as error:
         _say(error.words(texts))
@@ -41,6 +44,11 @@ def main(argv: Sequence[str]) -> NoReturn:
     except KeyboardInterrupt:
         _say("\n" + texts("launcher.interrupted"))
         sys.exit(130)
+    except Exception as error:  # noqa: BLE001
+        with log().open("a", encoding="utf-8") as file:
+            traceback.print_exception(error, file=file)
+        _say(error_words(texts, "unforeseen", {"reason": repr(error), "log": str(log())}))
+        sys.exit(1)
 
 
 def ensure(plan: Plan, texts: Texts) -> None:
@@ -69,6 +77,15 @@ def environment(base: Mapping[str, str]) -> dict[str, str]:
         hosts += [host for host in _LOOPBACK if host not in hosts]
         kept["no_proxy"] = kept["NO_PROXY"] = ",".join(hosts)
     return kept
+
+
+def _device(arguments: Namespace) -> str:
+    """As in ``Settings``, which cannot be imported yet: flag, environment, file."""
+    chosen = getattr(arguments, "device", None) or os.environ.get("EAGLECHAT_DEVICE")
+    if not chosen:
+        with suppress(OSError, ValueError), locations.settings_file().open("rb") as file:
+            chosen = tomllib.load(file).get("device")
+    return chosen if chosen in ("cpu", "cuda") else "auto"
 
 
 def _engine_set(device: str, texts: Texts) -> str:

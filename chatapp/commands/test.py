@@ -1,0 +1,39 @@
+"""``test``: gets a browser for the tests, then becomes pytest.
+
+The test tools themselves were installed by the launcher. Where no browser can be had
+it ends with 1 and says so: a suite without its browser tests has not passed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+
+from chatapp import locations
+from chatapp.commands import browser
+from chatapp.errors import ProductError
+from chatapp.settings import Settings
+from chatapp.texts import Texts, system_language
+
+
+def main(arguments: Namespace, settings: Settings) -> int:
+    texts = Texts(system_language())
+    try:
+        found = browser.find_or_get(lambda key: _say(texts(f"test.{key}")))
+    except ProductError as error:
+        _say(error.words(texts))
+        return 1
+    if not browser.get_chinese_font():
+        _say(texts("test.no_font"))
+        return 1
+    _say(texts("test.browser", path=found))
+    os.chdir(locations.project())
+    environment = {**os.environ, "EAGLECHAT_BROWSER": str(found)}
+    command = [sys.executable, "-m", "pytest", *arguments.rest]
+    sys.stdout.flush()
+    os.execve(sys.executable, command, environment)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
