@@ -200,8 +200,8 @@ class EngineStatus:
     """What is known of the engine at this moment.
 
     ``switch`` tells whether speculation can be switched per request; when it cannot,
-    ``switch_reason`` says why. ``failure`` is an error key with its values
-    (``errors.py``) and ``log_tail`` the end of its log.
+    ``switch_reason`` is the catalogue key that says why. ``failure`` is an error key with
+    its values (``errors.py``) and ``log_tail`` the end of its log.
     """
 
     state: EngineState

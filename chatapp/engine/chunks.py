@@ -1,0 +1,85 @@
+"""From the events of SGLang's stream to chunks. Pure.
+
+The counts are those that our plug-in puts on every event. Without it they are unknown
+until the last event, which has SGLang's own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chatapp.domain import Chunk, Counts
+from chatapp.errors import EngineError
+
+
+class ChunkReader:
+    """Reads the events of one request, in order. ``sent_at`` is on the same clock as the
+    times given to ``read``."""
+
+    def __init__(self, sent_at: float) -> None:
+        self._sent_at = sent_at
+        self._tokens = 0
+        self._steps = 0
+
+    def read(self, event: dict[str, Any], at: float) -> Chunk:
+        try:
+            return self._chunk(event, event["meta_info"], at - self._sent_at)
+        except (KeyError, TypeError, ValueError) as error:
+            raise EngineError("engine_strange_answer") from error
+
+    def _chunk(self, event: dict[str, Any], meta: dict[str, Any], at: float) -> Chunk:
+        tokens = int(meta["completion_tokens"])
+        counts = _counts(meta)
+        chunk = Chunk(
+            text=event["text"],
+            token_ids=tuple(event["output_ids"]),
+            prompt_tokens=int(meta["prompt_tokens"]),
+            cached_tokens=int(meta.get("cached_tokens") or 0),
+            completion_tokens=tokens,
+            counts=counts,
+            step_lengths=self._new_steps(meta.get("speculation"), counts, tokens),
+            at=at,
+            finish_reason=_finish_reason(meta.get("finish_reason")),
+        )
+        self._tokens = tokens
+        return chunk
+
+    def _new_steps(
+        self, told: dict[str, Any] | None, counts: Counts, tokens: int
+    ) -> tuple[int, ...]:
+        if told and counts.speculation:
+            lengths = tuple(told.get("step_lengths", ()))
+            new, self._steps = lengths[self._steps :], len(lengths)
+            return new
+        if counts.speculation:
+            return ()  # only sums are known
+        # Without speculation each token but the prefill's is a step of its own.
+        return (1,) * (tokens - max(self._tokens, 1))
+
+
+def _counts(meta: dict[str, Any]) -> Counts:
+    told = meta.get("speculation")
+    if told is not None:
+        return Counts(
+            speculation=bool(told["on"]),
+            verify_steps=int(told["verify_steps"]),
+            accepted_drafts=int(told["accepted_drafts"]),
+            histogram=tuple(told["histogram"]),
+        )
+    if meta.get("spec_verify_ct"):
+        return Counts(
+            speculation=True,
+            verify_steps=int(meta["spec_verify_ct"]),
+            accepted_drafts=int(meta.get("spec_num_correct_drafts") or 0),
+            histogram=tuple(meta.get("spec_correct_drafts_histogram") or ()),
+        )
+    return Counts()
+
+
+def _finish_reason(told: dict[str, Any] | None) -> str | None:
+    """An abort that carries a status is the engine's refusal, not somebody's stop."""
+    if told is None:
+        return None
+    if told["type"] == "abort" and told.get("status_code"):
+        raise EngineError("engine_refused", reason=str(told.get("message", ""))[:300])
+    return str(told["type"])

@@ -1,0 +1,159 @@
+"""The engine's HTTP side: its native stream as typed chunks.
+
+Closing a stream before its end aborts the request, so the engine does not write on for
+nobody. Every failure is an EngineError. Usable from any event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+from httpx_sse import SSEError, aconnect_sse
+
+from chatapp.domain import Chunk, Sampling
+from chatapp.engine.chunks import ChunkReader
+from chatapp.errors import EngineError
+
+_TIMEOUT = httpx.Timeout(10, read=600)
+_ABORT_WAIT_S = 0.1
+
+
+class EngineClient:
+    """``base_url`` such as ``http://127.0.0.1:31000``."""
+
+    def __init__(self, base_url: str, api_key: str = "") -> None:
+        self.base_url = base_url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._aborts: set[asyncio.Task[None]] = set()
+
+    async def stream(
+        self, prompt_ids: Sequence[int], sampling: Sampling, speculation: bool
+    ) -> AsyncIterator[Chunk]:
+        """The reply to ``prompt_ids``, chunk by chunk; the last has a finish reason."""
+        request_id = secrets.token_hex(16)
+        body = generate_body(prompt_ids, sampling, speculation) | {"rid": request_id}
+        reader = ChunkReader(time.monotonic())
+        finished = False
+        try:
+            async for event in self._events(body):
+                chunk = reader.read(event, time.monotonic())
+                finished = chunk.finish_reason is not None
+                yield chunk
+            if not finished:
+                raise EngineError("engine_broke_off")
+        finally:
+            if not finished:
+                await self._abort(request_id)
+
+    async def server_info(self) -> dict[str, Any]:
+        """Everything the engine says about itself."""
+        async with self._client() as client:
+            response = await client.get("/server_info", timeout=30)
+            _check(response)
+            return response.json()
+
+    async def aclose(self) -> None:
+        """Waits for aborts that are still on their way."""
+        if self._aborts:
+            await asyncio.wait(set(self._aborts), timeout=5)
+
+    async def _events(self, body: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+        async with self._client() as client:
+            async with aconnect_sse(client, "POST", "/generate", json=body) as source:
+                if source.response.is_error:
+                    await source.response.aread()
+                _check(source.response)
+                async for event in source.aiter_sse():
+                    if event.data == "[DONE]":
+                        return
+                    yield _event(event.data)
+
+    @asynccontextmanager
+    async def _client(self) -> AsyncIterator[httpx.AsyncClient]:
+        """A client per request: connections belong to one event loop, and on loopback they
+        cost nothing. Proxy variables do not count."""
+        secure = self.base_url.startswith("https:")
+        try:
+            async with httpx.AsyncClient(
+                base_url=self.base_url,
+                headers=self._headers,
+                timeout=_TIMEOUT,
+                trust_env=False,
+                verify=secure,
+            ) as client:
+                yield client
+        except (httpx.HTTPError, SSEError, httpx.StreamError) as error:
+            raise EngineError(_transport_key(error)) from error
+        except json.JSONDecodeError as error:
+            raise EngineError("engine_strange_answer") from error
+
+    async def _abort(self, request_id: str) -> None:
+        """Goes on by itself when whoever stops cannot wait."""
+        task = asyncio.create_task(self._send_abort(request_id))
+        self._aborts.add(task)
+        task.add_done_callback(self._aborts.discard)
+        await asyncio.wait({task}, timeout=_ABORT_WAIT_S)
+
+    async def _send_abort(self, request_id: str) -> None:
+        try:
+            async with self._client() as client:
+                await client.post("/abort_request", json={"rid": request_id}, timeout=5)
+        except EngineError:
+            pass  # an engine that is gone has nothing left to abort
+
+
+def generate_body(
+    prompt_ids: Sequence[int], sampling: Sampling, speculation: bool
+) -> dict[str, Any]:
+    """The request that SGLang's ``/generate`` takes."""
+    parameters: dict[str, Any] = {
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "top_k": sampling.top_k,
+        "min_p": sampling.min_p,
+        "max_new_tokens": sampling.max_tokens,
+        "custom_params": {"speculation": speculation},
+    }
+    if sampling.seed is not None:
+        parameters["sampling_seed"] = sampling.seed
+    if sampling.stop:
+        parameters["stop"] = list(sampling.stop)
+    return {"input_ids": list(prompt_ids), "sampling_params": parameters, "stream": True}
+
+
+def _event(data: str) -> dict[str, Any]:
+    event = json.loads(data)
+    if "error" in event:
+        raise EngineError("engine_refused", reason=_reason(event))
+    return event
+
+
+def _check(response: httpx.Response) -> None:
+    if response.status_code in (401, 403):
+        raise EngineError("engine_key")
+    if response.is_error:
+        try:
+            reason = _reason(response.json())
+        except ValueError:
+            reason = str(response.status_code)
+        raise EngineError("engine_refused", reason=reason)
+
+
+def _reason(answer: Any) -> str:
+    error = answer.get("error", answer) if isinstance(answer, dict) else answer
+    return str(error.get("message", error) if isinstance(error, dict) else error)[:300]
+
+
+def _transport_key(error: Exception) -> str:
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+        return "engine_unreachable"
+    if isinstance(error, SSEError):
+        return "engine_strange_answer"
+    return "engine_silent" if isinstance(error, httpx.TimeoutException) else "engine_broke_off"

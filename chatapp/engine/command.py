@@ -1,0 +1,105 @@
+"""The engine's command line and environment, as pure functions of what it shall run.
+
+Flags are those of SGLang 0.5.23. What the person adds comes last, so it wins.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from chatapp.domain import Pair
+
+Device = Literal["cpu", "cuda"]
+
+MAX_RUNNING = 4
+_CPU_POOL_TOKENS = 16384
+_LOOPBACK = "127.0.0.1,localhost"
+
+
+def engine_command(
+    pair: Pair,
+    device: Device,
+    port: int,
+    api_key: str,
+    *,
+    speculation: bool = True,
+    extra: Sequence[str] = (),
+) -> list[str]:
+    """The command of one engine. Without ``speculation`` it has no draft at all."""
+    return [
+        sys.executable,
+        *("-m", "sglang.launch_server"),
+        *("--model-path", str(pair.target)),
+        *("--served-model-name", pair.name),
+        *("--host", "127.0.0.1", "--port", str(port), "--api-key", api_key),
+        *("--context-length", str(pair.context_length)),
+        *("--max-running-requests", str(MAX_RUNNING)),
+        *("--stream-interval", "1", "--random-seed", "0", "--log-level", "info"),
+        *("--skip-server-warmup", "--sleep-on-idle", "--enable-metrics"),
+        *(_cpu_flags(pair) if device == "cpu" else _cuda_flags(pair)),
+        *(_draft_flags(pair) if speculation else ()),
+        *extra,
+    ]
+
+
+def engine_environment(
+    device: Device, base: Mapping[str, str] = os.environ, prefix: Path = Path(sys.prefix)
+) -> dict[str, str]:
+    """``base`` with what the engine needs: offline, no telemetry, our plug-in only."""
+    tools = str(prefix / "bin")
+    ours = {
+        "PATH": os.pathsep.join([tools, base["PATH"]]) if base.get("PATH") else tools,
+        "PYTHONUNBUFFERED": "1",
+        "HF_HUB_OFFLINE": "1",
+        "TRANSFORMERS_OFFLINE": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "DO_NOT_TRACK": "1",
+        "SGLANG_PLUGINS": "eaglechat",
+        "NO_PROXY": _with_loopback(base.get("NO_PROXY", "")),
+        "no_proxy": _with_loopback(base.get("no_proxy", "")),
+    }
+    if device == "cpu":
+        # One thread: more of them are ten times slower as soon as the cores are shared.
+        ours |= {
+            "OMP_NUM_THREADS": "1",
+            "SGLANG_USE_CPU_ENGINE": "1",
+            "TORCHDYNAMO_DISABLE": "1",
+        }
+    return {**base, **ours}
+
+
+def _cpu_flags(pair: Pair) -> list[str]:
+    pool = max(pair.context_length, min(MAX_RUNNING * pair.context_length, _CPU_POOL_TOKENS))
+    return [
+        # float32, because near ties make smaller types differ with and without a draft.
+        *("--device", "cpu", "--attention-backend", "torch_native", "--dtype", "float32"),
+        *("--max-total-tokens", str(pool), "--disable-overlap-schedule"),
+    ]
+
+
+def _cuda_flags(pair: Pair) -> list[str]:
+    dtype = pair.dtype if pair.dtype in ("float16", "bfloat16") else "float16"
+    sizes = [str(size) for size in range(1, MAX_RUNNING + 1)]
+    return [
+        *("--device", "cuda", "--dtype", dtype, "--mem-fraction-static", "0.7"),
+        *("--cuda-graph-max-bs-decode", sizes[-1], "--cuda-graph-bs-decode", *sizes),
+    ]
+
+
+def _draft_flags(pair: Pair) -> list[str]:
+    tree = pair.tree
+    return [
+        *("--speculative-algorithm", pair.drafter),
+        *("--speculative-draft-model-path", str(pair.draft)),
+        *("--speculative-num-steps", str(tree.steps)),
+        *("--speculative-eagle-topk", str(tree.topk)),
+        *("--speculative-num-draft-tokens", str(tree.draft_tokens)),
+    ]
+
+
+def _with_loopback(hosts: str) -> str:
+    return f"{hosts},{_LOOPBACK}" if hosts else _LOOPBACK

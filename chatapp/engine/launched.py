@@ -1,0 +1,123 @@
+"""One engine process tree below its warden: started, listened to, told to end."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+
+from chatapp.domain import Pair
+from chatapp.engine import warden
+from chatapp.engine.command import Device, engine_command, engine_environment
+from chatapp.engine.logfile import LogTail, rotate
+
+_TITLES = ("scheduler", "detokenizer")
+
+
+class LaunchedEngine:
+    """Starting it returns as soon as the process is there."""
+
+    def __init__(
+        self,
+        pair: Pair,
+        device: Device,
+        log_path: Path,
+        *,
+        speculation: bool,
+        extra: Sequence[str],
+    ) -> None:
+        self.port = free_port()
+        self.api_key = secrets.token_urlsafe(24)
+        command = engine_command(
+            pair, device, self.port, self.api_key, speculation=speculation, extra=extra
+        )
+        reader, writer = os.pipe()
+        try:
+            with rotate(log_path) as log:
+                self._warden = subprocess.Popen(
+                    [sys.executable, "-I", "-S", warden.__file__, str(writer), *command],
+                    stdin=subprocess.PIPE,
+                    stdout=log,
+                    stderr=log,
+                    pass_fds=(writer,),
+                    env=engine_environment(device),
+                    start_new_session=True,
+                )
+        except BaseException:
+            os.close(reader)
+            raise
+        finally:
+            os.close(writer)
+        self._reports = os.fdopen(reader, "r")
+        self.log = LogTail(log_path)
+        self.pid = self._report().get("engine")
+        self.exit_code: int | None = None
+        os.set_blocking(self._reports.fileno(), False)
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def warden_pid(self) -> int:
+        return self._warden.pid
+
+    def ended(self) -> bool:
+        """Whether nothing of it is left; ``exit_code`` is known then."""
+        if self.exit_code is None and self._warden.poll() is not None:
+            self.exit_code = self._report().get("exit", self._warden.returncode)
+        return self.exit_code is not None
+
+    def end(self) -> None:
+        """Tell the warden; does not wait. Harmless when it has ended already."""
+        assert self._warden.stdin is not None
+        try:
+            self._warden.stdin.close()
+        except BrokenPipeError:
+            pass
+
+    def close(self) -> None:
+        self.end()
+        self._warden.wait()
+        self._reports.close()
+        self.log.close()
+
+    def processes(self) -> dict[str, int]:
+        """Name → pid of what SGLang has started so far."""
+        if self.pid is None or self.exit_code is not None:
+            return {}
+        found = {"main": self.pid}
+        try:
+            for child in psutil.Process(self.pid).children(recursive=True):
+                found |= {title: child.pid for title in _TITLES if _is(child, title)}
+        except psutil.Error:
+            pass
+        return found
+
+    def _report(self) -> dict[str, int]:
+        try:
+            line = self._reports.readline()
+        except OSError:
+            return {}
+        return json.loads(line) if line else {}
+
+
+def free_port() -> int:
+    """A port that was free a moment ago; whoever uses it must bear that it no longer is."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _is(process: psutil.Process, title: str) -> bool:
+    try:
+        return f"sglang::{title}" in " ".join(process.cmdline())
+    except psutil.Error:
+        return False
