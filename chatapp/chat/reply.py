@@ -91,7 +91,7 @@ class RunningReply:
     async def stop(self) -> None:
         """Returns when what was written is on disk. Callable from any event loop."""
         self._loop.call_soon_threadsafe(self._task.cancel)
-        await asyncio.wrap_future(self._ended)
+        await asyncio.shield(asyncio.wrap_future(self._ended))
 
     async def _change(self) -> None:
         try:

@@ -1,0 +1,104 @@
+"""Fixtures for all tests: a clean environment, and one real engine for the whole session."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Coroutine, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from chatapp.domain import Pair, Tree
+from chatapp.engine.process import Engine
+from chatapp.engine.prompt import ChatPrompt
+from chatapp.pairs import find_pair
+from chatapp.settings import Settings
+
+T = TypeVar("T")
+
+READY_WITHIN_S = 300
+PUBLISHED_TREE = Tree(5, 4, 16)
+
+
+class Loop:
+    """An event loop in a thread of its own, for engines that outlive a test's loop."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+
+    def run(self, work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout)
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No settings of the person who runs the tests, and nothing written to their home."""
+    for name in list(os.environ):
+        if name.startswith(("EAGLECHAT_", "SGLANG_SIMULATE")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "xdg-data"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg-config"))
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    path = tmp_path / "data"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture(scope="session")
+def session_loop() -> Iterator[Loop]:
+    loop = Loop()
+    yield loop
+    loop.close()
+
+
+@pytest.fixture(scope="session")
+def pocket_pair() -> Pair:
+    """The pocket pair with the published tree, which is the harder one to get right."""
+    return replace(find_pair(Settings(pair="pocket")), tree=PUBLISHED_TREE)
+
+
+@pytest.fixture(scope="session")
+def prompt(pocket_pair: Pair) -> ChatPrompt:
+    return ChatPrompt(pocket_pair.target, pocket_pair.context_length)
+
+
+@pytest.fixture(scope="session")
+def engine(
+    pocket_pair: Pair, session_loop: Loop, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Engine]:
+    """The switchable engine. Tests that break an engine start one of their own."""
+    log_path = tmp_path_factory.mktemp("engine") / "engine.log"
+    yield from _running(Engine(pocket_pair, "cpu", log_path), session_loop)
+
+
+@pytest.fixture(scope="session")
+def plain_engine(
+    pocket_pair: Pair, session_loop: Loop, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Engine]:
+    """Started without any draft: what everything is compared with."""
+    log_path = tmp_path_factory.mktemp("plain") / "engine.log"
+    plain = Engine(pocket_pair, "cpu", log_path, speculation=False)
+    yield from _running(plain, session_loop)
+
+
+def _running(engine: Engine, loop: Loop) -> Iterator[Engine]:
+    loop.run(engine.start())
+    try:
+        loop.run(engine.ready(READY_WITHIN_S))
+        yield engine
+    finally:
+        loop.run(engine.stop())
