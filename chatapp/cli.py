@@ -29,6 +29,8 @@ from chatapp.texts import Texts, system_language
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs one command and ends the process with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # a terminal that cannot show it all
     sys.exit(run(sys.argv[1:] if argv is None else argv))
 
 

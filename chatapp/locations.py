@@ -57,6 +57,11 @@ def engine_log(data_dir: Path) -> Path:
     return data_dir / "engine.log"
 
 
+def ask_log(data_dir: Path) -> Path:
+    """Log of an engine that ``ask`` starts for itself, beside that of the app's."""
+    return data_dir / f"ask-{os.getpid()}.log"
+
+
 def error_log(data_dir: Path) -> Path:
     """Tracebacks of mistakes of ours, which no person is shown."""
     return data_dir / "error.log"

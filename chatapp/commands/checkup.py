@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 
 from chatapp import locations
+from chatapp.devices import engine_device
 from chatapp.launch import complete, machine
 from chatapp.pairs import find_pair
 from chatapp.settings import DEFAULT_PORT, Settings
@@ -66,7 +67,7 @@ def _python(settings: Settings) -> Finding:
 
 
 def _installed(settings: Settings) -> Finding:
-    name = engine_set(settings)
+    name = engine_device(settings)
     missing = complete.missing(name)
     values = {"set": name, "missing": ", ".join(missing[:5]), "count": len(missing)}
     return Finding(not missing, "incomplete" if missing else "complete", values)
@@ -118,7 +119,7 @@ def _hooks(settings: Settings) -> Finding:
 
     answer = subprocess.run(
         [sys.executable, "-P", "-c", _ASK_HOOKS],
-        env=engine_environment("cuda" if engine_set(settings) == "cuda" else "cpu"),
+        env=engine_environment(engine_device(settings)),
         capture_output=True,
         text=True,
         timeout=_HOOKS_TIMEOUT_S,
@@ -145,10 +146,6 @@ CHECKS: dict[str, Callable[[Settings], Finding]] = {
     "port": _port,
     "hooks": _hooks,
 }
-
-
-def engine_set(settings: Settings) -> str:
-    return machine.engine_set(settings.device, machine.nvidia_driver())
 
 
 def _is_ours(settings: Settings, port: int) -> bool:

@@ -45,6 +45,7 @@ def main(argv: Sequence[str]) -> NoReturn:
         _say("\n" + texts("launcher.interrupted"))
         sys.exit(130)
     except Exception as error:  # noqa: BLE001
+        log().parent.mkdir(parents=True, exist_ok=True)
         with log().open("a", encoding="utf-8") as file:
             traceback.print_exception(error, file=file)
         _say(error_words(texts, "unforeseen", {"reason": repr(error), "log": str(log())}))

@@ -1,0 +1,162 @@
+"""``ask``: answers prompts in the terminal.
+
+The reply alone goes to standard output, as it comes or, with ``--json``, as one object
+per line; what else there is to say goes to standard error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from argparse import Namespace
+from collections.abc import Callable
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+from chatapp.chat.history import check_length
+from chatapp.chat.language import detect
+from chatapp.chat.messages import check_message, clean
+from chatapp.commands.ask_engine import Answerer, answerer
+from chatapp.domain import Chunk, Figures, Role, Sampling
+from chatapp.errors import InputError, UsageError
+from chatapp.measure.figures import ReplyMeter
+from chatapp.settings import Settings
+from chatapp.texts import Texts, system_language
+
+
+def main(arguments: Namespace, settings: Settings) -> int:
+    texts = Texts(system_language())
+
+    def say(key: str, **values: object) -> None:
+        print(texts(f"ask.{key}", **values), file=sys.stderr, flush=True)
+
+    prompts = _prompts(arguments, say)
+    if arguments.json:
+        sys.stdout.reconfigure(encoding="utf-8")
+    asyncio.run(_answer_all(prompts, arguments, settings, say))
+    return 0
+
+
+async def _answer_all(
+    prompts: list[str], arguments: Namespace, settings: Settings, say: Callable[..., None]
+) -> None:
+    async with answerer(settings, say) as chosen:
+        for text in prompts:
+            check_length(chosen.prompt, text)
+        for text in prompts:
+            show = _Show(silent=arguments.json)
+            last, figures = await _answer(chosen, text, arguments, show)
+            if arguments.json:
+                print(json.dumps(report(last, figures), ensure_ascii=False), flush=True)
+            else:
+                show.end(last.text)
+                say("figures", **_short(figures))
+            if figures.speculation != (arguments.speculation == "on"):
+                say("not_as_asked")
+
+
+async def _answer(
+    chosen: Answerer, text: str, arguments: Namespace, show: Callable[[str], None]
+) -> tuple[Chunk, Figures]:
+    ids = chosen.prompt.encode([(Role.USER, _with_language(text, arguments.reply_language))])
+    room = max(1, chosen.prompt.context_length - len(ids) - 1)
+    sampling = Sampling(
+        temperature=arguments.temperature,
+        top_p=arguments.top_p,
+        top_k=arguments.top_k,
+        min_p=arguments.min_p,
+        max_tokens=min(arguments.max_tokens or Sampling.max_tokens, room),
+        seed=arguments.seed,
+    )
+    speculation = arguments.speculation == "on"
+    meter = ReplyMeter(speculation)
+    async with aclosing(chosen.client.stream(ids, sampling, speculation)) as chunks:
+        async for chunk in chunks:
+            meter.add(chunk)
+            show(chunk.text)
+    return chunk, meter.figures()
+
+
+def report(last: Chunk, figures: Figures) -> dict[str, Any]:
+    """What ``--json`` prints of one reply."""
+    return {
+        "text": last.text,
+        "output_ids": list(last.token_ids),
+        "language": detect(last.text),
+        "speculation": figures.speculation,
+        "prompt_tokens": figures.prompt_tokens,
+        "completion_tokens": figures.completion_tokens,
+        "verify_steps": figures.verify_steps,
+        "accepted_drafts": figures.accepted_drafts,
+        "accept_length": figures.accept_length,
+        "accept_histogram": list(figures.accept_histogram),
+        "tokens_per_second": figures.tokens_per_second,
+        "ttft_s": figures.ttft_s,
+        "finish_reason": last.finish_reason,
+    }
+
+
+class _Show:
+    """Prints what a growing text has gained. Its last character may be half decoded."""
+
+    def __init__(self, silent: bool) -> None:
+        self._silent = silent
+        self._shown = 0
+
+    def __call__(self, text: str) -> None:
+        self._print(text.rstrip("\ufffd"))
+
+    def end(self, text: str) -> None:
+        self._print(text + "\n")
+
+    def _print(self, text: str) -> None:
+        if not self._silent and len(text) > self._shown:
+            # Cleaned, so that a model's escape sequences do nothing to the terminal.
+            print(clean(text[self._shown :]), end="", flush=True)
+            self._shown = len(text)
+
+
+def _short(figures: Figures) -> dict[str, str]:
+    def number(value: float | None, digits: int) -> str:
+        return "–" if value is None else f"{value:.{digits}f}"
+
+    return {
+        "tokens": str(figures.completion_tokens),
+        "speed": number(figures.tokens_per_second, 1),
+        "accept_length": number(figures.accept_length, 2),
+        "ttft": number(figures.ttft_s, 2),
+    }
+
+
+def _with_language(text: str, wanted: str) -> str:
+    """A request for the language, in that language, where the prompt's is another."""
+    if wanted == "auto" or wanted == detect(text):
+        return text
+    return f"{text}\n{Texts(wanted)('ask.in_this_language')}"
+
+
+def _prompts(arguments: Namespace, say: Callable[..., None]) -> list[str]:
+    """The checked prompts; of a file, the lines that are not blank."""
+    if arguments.file is None:
+        return [check_message(arguments.prompt)]
+    lines = [(n, line) for n, line in enumerate(_lines(arguments.file), 1) if line.strip()]
+    if not lines:
+        raise UsageError("ask_file_empty", path=arguments.file)
+    checked = []
+    for number, line in lines:
+        try:
+            checked.append(check_message(line))
+        except InputError:
+            say("line", path=arguments.file, number=number)
+            raise
+    return checked
+
+
+def _lines(name: str) -> list[str]:
+    try:
+        data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except OSError as error:
+        raise UsageError("ask_file", path=name, reason=error.strerror) from None
+    return data.decode("utf-8-sig", "replace").split("\n")

@@ -1,0 +1,106 @@
+"""The engine that ``ask`` talks to: that of the running app, else one of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chatapp import locations
+from chatapp.devices import engine_device
+from chatapp.engine.client import EngineClient
+from chatapp.engine.process import Engine, attach
+from chatapp.engine.prompt import ChatPrompt
+from chatapp.engine.record import EngineRecord
+from chatapp.errors import EngineError
+from chatapp.pairs import find_pair
+from chatapp.settings import Settings
+
+START_TIMEOUT_S = 600
+_POLL_S = 0.5
+Say = Callable[..., None]
+
+
+@dataclass(frozen=True, slots=True)
+class Answerer:
+    """Where prompts go, and how they are written for its target."""
+
+    client: EngineClient
+    prompt: ChatPrompt
+
+
+@asynccontextmanager
+async def answerer(settings: Settings, say: Say) -> AsyncIterator[Answerer]:
+    """An engine that is ready; one that was started for this is stopped after it."""
+    running = await _running(settings, say)
+    if running is not None:
+        try:
+            yield running
+        finally:
+            await running.client.aclose()
+        return
+    async with _own(settings, say) as own:
+        yield own
+
+
+async def _running(settings: Settings, say: Say) -> Answerer | None:
+    """The running app's engine, unless something else was asked for on the command line."""
+    found = attach(locations.engine_log(settings.data_dir))
+    if found is None or settings.source("engine_args") == "flag":
+        return None
+    record, client = found
+    say("joining")
+    info = await _info(record, client)
+    if info is None or not _is_wanted(settings, info):
+        return None
+    target = Path(info["model_path"])
+    return Answerer(client, ChatPrompt(target, info.get("context_length")))
+
+
+async def _info(record: EngineRecord, client: EngineClient) -> dict[str, Any] | None:
+    """What it says of itself once it is up; None when it ends before."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while record.engine.lives() and time.monotonic() < deadline:
+        try:
+            return await client.server_info()
+        except EngineError:
+            await asyncio.sleep(_POLL_S)
+    return None
+
+
+def _is_wanted(settings: Settings, info: dict[str, Any]) -> bool:
+    if settings.source("device") == "flag" and info.get("device") != engine_device(settings):
+        return False
+    if settings.source("pair") == "flag":
+        return Path(info["model_path"]) == find_pair(settings).target
+    return True
+
+
+@asynccontextmanager
+async def _own(settings: Settings, say: Say) -> AsyncIterator[Answerer]:
+    pair, device = find_pair(settings), engine_device(settings)
+    prompt = ChatPrompt(pair.target, pair.context_length)
+    log = locations.ask_log(settings.data_dir)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    engine = Engine(pair, device, log, settings.engine_args)
+    say("starting", pair=pair.name, device=device)
+    try:
+        await engine.start()
+        await engine.ready(START_TIMEOUT_S)
+        say("ready", seconds=round(engine.status().elapsed_s))
+        client = engine.client
+        try:
+            yield Answerer(client, prompt)
+        finally:
+            await client.aclose()
+    except EngineError:
+        say("log", path=log)
+        raise
+    else:
+        log.unlink(missing_ok=True)
+    finally:
+        await engine.stop()

@@ -1,0 +1,17 @@
+"""Which device the engine runs on, where the person left it open."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from chatapp.launch import machine
+from chatapp.settings import Settings
+
+Device = Literal["cpu", "cuda"]
+
+
+def engine_device(settings: Settings) -> Device:
+    """CUDA where a driver answers that is new enough, else the CPU. Raises LaunchError
+    when CUDA was asked for and cannot be had."""
+    chosen = machine.engine_set(settings.device, machine.nvidia_driver())
+    return "cuda" if chosen == "cuda" else "cpu"
