@@ -1,0 +1,319 @@
+"""Turns against scripted streams: orders of events that a healthy engine never shows.
+
+The same turns run against the real engine in tests/engine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from chatapp.chat import reply as reply_module
+from chatapp.chat.store import Store
+from chatapp.chat.turns import Turns, TurnUpdate
+from chatapp.domain import (
+    Chunk,
+    Counts,
+    EngineState,
+    EngineStatus,
+    MessageState,
+    Role,
+    Sampling,
+)
+from chatapp.errors import EngineError, InputError, StoreError
+
+
+class Letters:
+    """A target whose tokens are letters."""
+
+    context_length = 100
+
+    def encode(self, messages: Sequence[tuple[Role, str]]) -> list[int]:
+        return [ord(char) for _, text in messages for char in text]
+
+
+@dataclass
+class Script:
+    """An engine that says ``words``, one per chunk, then ends as told."""
+
+    words: Sequence[str] = ("one", "two", "three")
+    state: EngineState = EngineState.READY
+    gap: float = 0.0
+    fails: EngineError | None = None
+    finish_reason: str | None = "stop"
+    asked: list[tuple[list[int], Sampling, bool]] = field(default_factory=list)
+    closed: int = 0
+
+    @property
+    def client(self) -> Script:
+        return self
+
+    def status(self) -> EngineStatus:
+        return EngineStatus(self.state, "scripted")
+
+    async def stream(
+        self, prompt_ids: Sequence[int], sampling: Sampling, speculation: bool
+    ) -> AsyncIterator[Chunk]:
+        self.asked.append((list(prompt_ids), sampling, speculation))
+        try:
+            for at in range(len(self.words)):
+                await asyncio.sleep(self.gap)
+                last = at == len(self.words) - 1 and self.fails is None
+                yield Chunk(
+                    text=" ".join(self.words[: at + 1]),
+                    token_ids=tuple(range(at + 1)),
+                    prompt_tokens=len(prompt_ids),
+                    cached_tokens=0,
+                    completion_tokens=at + 1,
+                    counts=Counts(speculation, at, 0, (at,)),
+                    step_lengths=(1,) if at else (),
+                    at=0.1 * (at + 1),
+                    finish_reason=self.finish_reason if last else None,
+                )
+            if self.fails:
+                raise self.fails
+        finally:
+            self.closed += 1
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "chats.sqlite3")
+
+
+@pytest.fixture
+def chat(store: Store) -> int:
+    return store.create_conversation("").id
+
+
+def turns(store: Store, engine: Script) -> Turns:
+    return Turns(store, engine, Letters)
+
+
+async def last(updates: AsyncIterator[TurnUpdate]) -> TurnUpdate:
+    return [update async for update in updates][-1]
+
+
+async def test_a_reply_is_streamed_and_kept(store: Store, chat: int) -> None:
+    engine = Script()
+    update = await last(turns(store, engine).send(chat, "hello"))
+    assert update.reply.text == "one two three"
+    assert update.reply.state is MessageState.FINISHED
+    assert update.reply.finish_reason == "stop"
+    assert update.reply.figures and update.reply.figures.completion_tokens == 3
+    assert store.messages(chat) == [update.user, update.reply]
+    assert store.conversation(chat).title == "hello"
+
+
+async def test_the_message_is_on_disk_before_the_engine_sees_it(store: Store, chat: int) -> None:
+    engine = Script(state=EngineState.STARTING)
+    async with aclosing(turns(store, engine).send(chat, "hello")) as updates:
+        update = await anext(updates)
+        assert update.reply.state is MessageState.WAITING
+        assert engine.asked == []
+        assert [m.text for m in Store(store.path).messages(chat)] == ["hello", ""]
+
+
+async def test_a_waiting_message_goes_on_when_the_engine_is_ready(store: Store, chat: int) -> None:
+    engine = Script(state=EngineState.STARTING)
+    states = []
+    async for update in turns(store, engine).send(chat, "hello"):
+        states.append(update.reply.state)
+        if len(states) == 2:  # a heartbeat has come meanwhile
+            engine.state = EngineState.FAILED
+        if len(states) == 3:  # it failed and was started again
+            engine.state = EngineState.READY
+    assert states[:3] == [MessageState.WAITING] * 3
+    assert states[-1] is MessageState.FINISHED
+
+
+async def test_stopping_keeps_what_was_written(store: Store, chat: int) -> None:
+    engine = Script(words=["word"] * 1000, gap=0.01)
+    running = turns(store, engine)
+    took = []
+
+    async def stop() -> None:
+        began = monotonic()
+        assert await running.stop(chat)
+        took.append(monotonic() - began)
+
+    async for update in running.send(chat, "hello"):
+        if len(update.reply.text) > 40 and not took:
+            await stop()
+    assert took[0] < 0.2
+    assert update.reply.state is MessageState.STOPPED
+    assert len(update.reply.text) > 40
+    assert store.messages(chat)[1] == update.reply
+    assert engine.closed == 1
+
+
+async def test_stopping_works_when_nobody_reads(store: Store, chat: int) -> None:
+    """A page that draws slowly must not slow the stop down."""
+    engine = Script(words=["word"] * 1000, gap=0.01)
+    running = turns(store, engine)
+    async with aclosing(running.send(chat, "hello")) as updates:
+        await anext(updates)
+        await asyncio.sleep(0.3)
+        await running.stop(chat)
+        assert engine.closed == 1
+        assert store.messages(chat)[1].text.startswith("word word")
+
+
+async def test_a_waiting_message_can_be_stopped(store: Store, chat: int) -> None:
+    engine = Script(state=EngineState.STARTING)
+    running = turns(store, engine)
+    async for update in running.send(chat, "hello"):
+        if update.reply.state is MessageState.WAITING:
+            await running.stop(chat)
+    assert update.reply.state is MessageState.STOPPED
+    assert store.messages(chat)[0].text == "hello"
+
+
+async def test_whoever_stops_reading_stops_the_engine(store: Store, chat: int) -> None:
+    engine = Script(words=["word"] * 1000, gap=0.01)
+    async with aclosing(turns(store, engine).send(chat, "hello")) as updates:
+        async for update in updates:
+            if update.reply.text:
+                break
+    assert engine.closed == 1
+    assert store.messages(chat)[1].state is MessageState.STOPPED
+
+
+async def test_an_engine_that_dies_leaves_its_words_and_the_cause(store: Store, chat: int) -> None:
+    engine = Script(fails=EngineError("engine_refused", reason="why not"))
+    update = await last(turns(store, engine).send(chat, "hello"))
+    assert (update.reply.state, update.reply.text) == (MessageState.FAILED, "one two three")
+    kept = store.messages(chat)[1]
+    assert (kept.error, kept.error_values) == ("engine_refused", {"reason": "why not"})
+
+
+async def test_text_is_saved_while_it_streams(
+    store: Store, chat: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reply_module, "SAVE_EVERY_S", 0.05)
+    engine = Script(words=["word"] * 100, gap=0.01)
+    async with aclosing(turns(store, engine).send(chat, "hello")) as updates:
+        await anext(updates)
+        await asyncio.sleep(0.5)
+        on_disk = store.messages(chat)[1]
+        assert on_disk.state is MessageState.STREAMING
+        assert on_disk.text.startswith("word word")
+
+
+async def test_a_full_disk_leaves_the_text_on_the_page(
+    store: Store, chat: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise StoreError("store_full", path="/x", reason="full")
+
+    monkeypatch.setattr(store, "update_message", full)
+    update = await last(turns(store, Script()).send(chat, "hello"))
+    assert update.reply.text == "one two three"
+    assert (update.reply.state, update.reply.error) == (MessageState.FINISHED, "store_full")
+
+
+async def test_retry_answers_the_last_message_again(store: Store, chat: int) -> None:
+    engine = Script()
+    running = turns(store, engine)
+    await last(running.send(chat, "hello"))
+    engine.words = ("better",)
+    await last(running.retry(chat))
+    assert [m.text for m in store.messages(chat)] == ["hello", "better"]
+    assert engine.asked[0][0] == engine.asked[1][0]
+
+
+async def test_nothing_to_retry(store: Store, chat: int) -> None:
+    with pytest.raises(InputError, match="no message"):
+        await last(turns(store, Script()).retry(chat))
+
+
+async def test_a_waiting_message_is_resumed_after_a_restart(store: Store, chat: int) -> None:
+    store.add_turn(chat, "hello", "en")
+    running = turns(Store(store.path), Script())
+    update = await last(running.resume_waiting(chat))
+    assert update.reply.text == "one two three"
+    assert [u async for u in running.resume_waiting(chat)] == []
+
+
+async def test_one_reply_at_a_time(store: Store, chat: int) -> None:
+    running = turns(store, Script(words=["word"] * 100, gap=0.05))
+    async with aclosing(running.send(chat, "hello")) as updates:
+        await anext(updates)
+        with pytest.raises(InputError) as refused:
+            await anext(running.send(chat, "again"))
+        assert refused.value.key == "conversation_busy"
+        assert running.running(chat) is not None
+    assert len(store.messages(chat)) == 2
+    assert running.running(chat) is None
+
+
+async def test_the_toggle_counts_from_the_next_message(store: Store, chat: int) -> None:
+    engine = Script()
+    running = turns(store, engine)
+    async for _ in running.send(chat, "hello"):
+        store.set_speculation(chat, False)
+    await last(running.send(chat, "again"))
+    assert [speculation for _, _, speculation in engine.asked] == [True, False]
+
+
+@pytest.mark.parametrize("text", ["", "   ", "\u200b"])
+async def test_what_cannot_be_sent_is_not_written(store: Store, chat: int, text: str) -> None:
+    with pytest.raises(InputError):
+        await last(turns(store, Script()).send(chat, text))
+    assert store.messages(chat) == []
+
+
+async def test_a_message_longer_than_the_context(store: Store, chat: int) -> None:
+    engine = Script()
+    with pytest.raises(InputError) as refused:
+        await last(turns(store, engine).send(chat, "x" * 90))
+    assert refused.value.key == "message_too_long"
+    assert refused.value.values == {"tokens": "90", "limit": "75", "excess": "15"}
+    assert (engine.asked, store.messages(chat)) == ([], [])
+
+
+async def test_old_turns_make_room_and_the_update_says_so(store: Store, chat: int) -> None:
+    engine = Script(words=("z" * 20,))
+    running = turns(store, engine)
+    assert (await last(running.send(chat, "a" * 20))).dropped_messages == 0
+    update = await last(running.send(chat, "b" * 40))
+    assert update.dropped_messages == 2
+    ids, sampling, _ = engine.asked[1]
+    assert ids == [ord("b")] * 40
+    assert sampling.max_tokens == 100 - 40 - 1
+
+
+async def test_an_answer_gets_no_more_room_than_there_is(store: Store, chat: int) -> None:
+    engine = Script()
+    await last(turns(store, engine).send(chat, "x" * 70, Sampling(max_tokens=5000)))
+    assert engine.asked[0][1].max_tokens == 29
+
+
+async def test_an_abort_from_elsewhere_counts_as_stopped(store: Store, chat: int) -> None:
+    update = await last(turns(store, Script(finish_reason="abort")).send(chat, "hello"))
+    assert update.reply.state is MessageState.STOPPED
+
+
+async def test_an_unexpected_error_is_told_without_a_traceback(store: Store, chat: int) -> None:
+    engine = Script()
+    engine.stream = None  # type: ignore[assignment]
+    update = await last(turns(store, engine).send(chat, "hello"))
+    assert (update.reply.state, update.reply.error) == (MessageState.FAILED, "reply_failed")
+
+
+async def test_stop_all_ends_every_reply(store: Store) -> None:
+    engine = Script(words=["word"] * 1000, gap=0.01)
+    running = turns(store, engine)
+    chats = [store.create_conversation("").id for _ in range(3)]
+    readers = [asyncio.create_task(last(running.send(chat, "hello"))) for chat in chats]
+    await asyncio.sleep(0.3)
+    await running.stop_all()
+    ended = await asyncio.gather(*readers)
+    assert {update.reply.state for update in ended} == {MessageState.STOPPED}
+    assert engine.closed == 3
