@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -143,7 +142,6 @@ def _tests(pip: Pip, plan: Plan) -> None:
 
 def _check(pip: Pip, plan: Plan) -> None:
     command = [str(pip.python), "-m", "chatapp.launch.complete", *plan.sets]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    if result.returncode:
-        reason = ", ".join(result.stdout.split("\n")[:5]) or result.stderr.strip()[-200:]
-        raise LaunchError("launch_incomplete", reason=reason, log=pip.log)
+    code, lines = pip.run(command)
+    if code:
+        raise LaunchError("launch_incomplete", reason=", ".join(lines[-5:]), log=pip.log)
