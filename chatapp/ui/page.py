@@ -1,0 +1,373 @@
+"""What each tab sees and what happens when a person does something. Knows no Gradio.
+
+Every action is an async generator of *views*: new contents for some of the panes. An
+action that shows a conversation in which a reply is being written goes on to follow it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping
+from datetime import date
+from typing import Any
+
+from markupsafe import Markup
+
+from chatapp.chat.turns import TurnUpdate, check_message
+from chatapp.domain import Message, MessageState
+from chatapp.errors import ProductError
+from chatapp.settings import Settings
+from chatapp.texts import LANGUAGES, Texts, system_language
+from chatapp.ui import composer, empty, figures, head, rail, transcript
+from chatapp.ui.running import RunningTurn, RunningTurns
+from chatapp.ui.services import Services
+from chatapp.ui.tabs import WINDOW, Tab, Tabs
+
+PANES = (
+    "hub",
+    "rail",
+    "choices",
+    "head",
+    "strip",
+    "transcript",
+    "live",
+    "box",
+    "controls",
+    "figures",
+    "dialogs",
+)
+ACTIONS = (
+    "hello",
+    "refresh",
+    "create",
+    "open",
+    "rename",
+    "remove",
+    "send",
+    "stop",
+    "retry",
+    "toggle",
+    "more",
+    "restart",
+    "language",
+    "theme",
+)
+THEMES = ("light", "dark")
+
+View = dict[str, Any]
+Views = AsyncIterator[View]
+_log = logging.getLogger(__name__)
+
+
+class Page:
+    def __init__(self, services: Services, settings: Settings) -> None:
+        self.services = services
+        self._settings = settings
+        self._tabs = Tabs()
+        self._running = RunningTurns(self._touch)
+        self._revision = 0
+        self._sequence = 0
+
+    @property
+    def revision(self) -> str:
+        """Changes whenever what another tab shows may have grown old."""
+        status = self.services.engine.status()
+        return f"{self._revision}-{status.state.value}-{status.switch}"
+
+    async def act(self, session: str, action: str, data: Mapping[str, Any]) -> Views:
+        """Do what a person asked for; what goes wrong is said at the composer."""
+        tab = self._tabs.get(session, self.texts(data.get("browser", "")))
+        if tab.conversation is None and isinstance(data.get("conversation"), int):
+            tab.conversation = data["conversation"]
+        try:
+            async for view in getattr(self, f"_{action}")(tab, data):
+                yield view
+        except ProductError as error:
+            yield self._hub(tab, notice=error.words(tab.texts))
+        except Exception:
+            _log.exception("%s failed", action)
+            yield self._hub(tab, notice=ProductError("page_failed").words(tab.texts))
+
+    async def leave(self, session: str) -> None:
+        """A tab was closed: what only it was waiting for is stopped."""
+        self._tabs.close(session)
+        for conversation, turn in self._running.owned_by(session):
+            if not self._tabs.show(conversation):
+                await turn.stop()
+
+    def texts(self, browser_language: str = "") -> Texts:
+        """The language that was chosen, else that of the browser or of this terminal."""
+        chosen = self._settings.language
+        if chosen not in LANGUAGES:
+            chosen = self.services.store.preference("language")
+        if chosen not in LANGUAGES and browser_language:
+            chosen = "zh" if browser_language.lower().startswith("zh") else "en"
+        return Texts(chosen if chosen in LANGUAGES else system_language())
+
+    def blank(self, texts: Texts) -> View:
+        """The page before its first answer: usable already."""
+        status = self.services.engine.status()
+        shown = figures.Shown("none")
+        return {
+            "hub": {},
+            "rail": Markup('<nav class="ec-rail"></nav>'),
+            "choices": rail.choices(texts),
+            "head": head.head(texts, "", status),
+            "strip": figures.strip(texts, shown),
+            "transcript": Markup(),
+            "live": Markup(),
+            "box": composer.box(texts),
+            "controls": composer.controls(texts, status, True, False, False),
+            "figures": figures.panel(texts, shown, (), status.tree),
+            "dialogs": composer.dialogs(texts),
+        }
+
+    # Actions
+
+    async def _hello(self, tab: Tab, data: Mapping[str, Any]) -> Views:
+        tab.texts = self.texts(data.get("browser", ""))
+        known = {c.id for c in self.services.store.conversations()}
+        wanted = data.get("conversation")
+        async for view in self._show(tab, wanted if wanted in known else None, words=True):
+            yield view
+
+    async def _refresh(self, tab: Tab, data: Mapping[str, Any]) -> Views:
+        """Something changed elsewhere. A reply that this tab follows is left alone."""
+        if tab.reader is not None:
+            yield self._frame(tab) | self._hub(tab)
+            return
+        known = {c.id for c in self.services.store.conversations()}
+        if tab.conversation not in known:
+            tab.show(None)
+        async for view in self._continue(tab):
+            yield view
+
+    async def _create(self, tab: Tab, data: Mapping[str, Any]) -> Views:
+        async for view in self._show(tab, None):
+            yield view
+
+    async def _open(self, tab: Tab, data: Mapping[str, Any]) -> Views:
+        conversation = self.services.store.conversation(int(data["id"]))
+        async for view in self._show(tab, conversation.id):
+            yield view
+
+    async def _rename(self, tab: Tab, data: Mapping[str, Any]) -> Views:
+        if title := " ".join(str(data["title"]).split())[:200]:
+            self.services.store.rename(int(data["id"]), title)
+            self._touch()
+        yield self._frame(tab) | self._hub(tab)
+
+    async def _remove(self, tab: Tab, data: Mapping[str, Any]) -> Views:
+        conversation = int(data["id"])
+        if turn := self._running.get(conversation):
+            await turn.stop()
+        self.services.store.delete_conversation(conversation)
+        self._touch()
+        if conversation != tab.conversation:
+            yield self._frame(tab) | self._hub(tab)
+            return
+        async for view in self._show(tab, None):
+            yield view
+
+    async def _send(self, tab: Tab, data: Mapping[str, Any]) -> Views:
+        text = check_message(str(data["text"]))
+        store, created = self.services.store, tab.conversation is None
+        if tab.conversation is None:
+            tab.conversation = store.create_conversation("", tab.speculation).id
+        try:
+            await self._start(tab, self.services.turns.send(tab.conversation, text))
+        except BaseException:
+            if created:
+                store.delete_conversation(tab.conversation)
+                tab.conversation = None
+            raise
+        async for view in self._follow(tab, sent=data.get("nonce")):
+            yield view
+
+    async def _retry(self, tab: Tab, data: Mapping[str, Any]) -> Views:
+        if tab.conversation is not None:
+            await self._start(tab, self.services.turns.retry(tab.conversation))
+        async for view in self._follow(tab):
+            yield view
+
+    async def _stop(self, tab: Tab, data: Mapping[str, Any]) -> Views:
+        if tab.conversation is not None:
+            await self.services.turns.stop(tab.conversation)
+        yield self._hub(tab)
+
+    async def _toggle(self, tab: Tab, data: Mapping[str, Any]) -> Views:
+        tab.speculation = data["value"] == "on"
+        if tab.conversation is not None:
+            self.services.store.set_speculation(tab.conversation, tab.speculation)
+            self._touch()
+        turn = self._running.get(tab.conversation)
+        tab.switched = turn is not None and turn.speculation != tab.speculation
+        view = self._frame(tab) | self._hub(tab)
+        if turn is None:
+            view |= self._panel(tab, self._messages(tab))
+        yield view
+
+    async def _more(self, tab: Tab, data: Mapping[str, Any]) -> Views:
+        tab.window += WINDOW
+        yield {"transcript": self._transcript(tab, self._messages(tab))}
+
+    async def _restart(self, tab: Tab, data: Mapping[str, Any]) -> Views:
+        await self.services.engine.restart()
+        yield self._frame(tab) | self._hub(tab)
+
+    async def _language(self, tab: Tab, data: Mapping[str, Any]) -> Views:
+        if data["value"] in LANGUAGES:
+            self.services.store.set_preference("language", data["value"])
+            tab.texts = Texts(data["value"])
+        async for view in self._continue(tab, words=True):
+            yield view
+
+    async def _theme(self, tab: Tab, data: Mapping[str, Any]) -> Views:
+        if data["value"] in THEMES:
+            self.services.store.set_preference("theme", data["value"])
+        yield self._hub(tab)
+
+    # Showing and following
+
+    async def _show(self, tab: Tab, conversation: int | None, words: bool = False) -> Views:
+        tab.show(conversation)
+        async for view in self._continue(tab, words):
+            yield view
+
+    async def _continue(self, tab: Tab, words: bool = False) -> Views:
+        """The conversation as it is; a message that waits since before is sent on."""
+        messages = self._messages(tab)
+        waits = bool(messages) and messages[-1].state is MessageState.WAITING
+        if waits and tab.conversation and self._running.get(tab.conversation) is None:
+            await self._start(tab, self.services.turns.resume_waiting(tab.conversation))
+        async for view in self._follow(tab, words=words):
+            yield view
+
+    async def _start(self, tab: Tab, updates: AsyncIterator[TurnUpdate]) -> None:
+        tab.switched = False
+        await self._running.start(tab.session, self._speculation(tab), updates)
+
+    async def _follow(self, tab: Tab, words: bool = False, **hub: Any) -> Views:
+        """The whole page now, and while a reply is being written, the reply as it grows.
+        A follower whose tab has moved on ends with an empty view: Gradio repeats the last
+        one when a generator ends."""
+        tab.stop_following()
+        turn = self._running.get(tab.conversation)
+        view = self._whole(tab, turn) | self._hub(tab, **hub)
+        yield view | (self._words(tab) if words else {})
+        if turn is None:
+            return
+        reader = tab.reader = turn.latest.reader()
+        try:
+            async for update in reader:
+                yield self._during(tab, turn, update)
+        finally:
+            ours = tab.reader is reader
+            if ours:
+                tab.reader = None
+        yield (self._whole(tab, None) | self._hub(tab)) if ours else {}
+
+    # Views
+
+    def _whole(self, tab: Tab, turn: RunningTurn | None) -> View:
+        messages = self._messages(tab)
+        view = self._frame(tab)
+        if turn is None:
+            shown = self._panel(tab, messages) | {"live": Markup()}
+        else:
+            update = turn.latest.value
+            messages = [message for message in messages if message.id != update.reply.id]
+            tab.earlier = messages
+            shown = self._during(tab, turn, update)
+        return view | {"transcript": self._transcript(tab, messages)} | shown
+
+    def _during(self, tab: Tab, turn: RunningTurn, update: TurnUpdate) -> View:
+        shown = figures.running(update.live, update.reply.state, turn.speculation)
+        status = self.services.engine.status()
+        return {
+            "live": transcript.live(tab.texts, update, turn.speculation),
+            "figures": figures.panel(tab.texts, shown, tab.earlier, status.tree),
+            "strip": figures.strip(tab.texts, shown),
+        }
+
+    def _frame(self, tab: Tab) -> View:
+        """All that is around the conversation."""
+        status = self.services.engine.status()
+        running = self._running.get(tab.conversation) is not None
+        return {
+            "rail": rail.rail(
+                tab.texts,
+                self.services.store.conversations(),
+                tab.conversation,
+                self._running.ids(),
+                date.today(),
+            ),
+            "head": head.head(tab.texts, self._title(tab), status),
+            "controls": composer.controls(
+                tab.texts, status, self._speculation(tab), running, tab.switched
+            ),
+        }
+
+    def _words(self, tab: Tab) -> View:
+        """What changes with the language only."""
+        return {
+            "choices": rail.choices(tab.texts),
+            "box": composer.box(tab.texts),
+            "dialogs": composer.dialogs(tab.texts),
+        }
+
+    def _panel(self, tab: Tab, messages: list[Message]) -> View:
+        shown = figures.settled(messages, self._speculation(tab))
+        tree = self.services.engine.status().tree
+        return {
+            "figures": figures.panel(tab.texts, shown, messages, tree),
+            "strip": figures.strip(tab.texts, shown),
+        }
+
+    def _transcript(self, tab: Tab, messages: list[Message]) -> Markup:
+        if not messages:
+            return empty.empty(tab.texts)
+        return transcript.transcript(tab.texts, messages, tab.conversation, tab.window)
+
+    def _hub(self, tab: Tab, **more: Any) -> View:
+        """What the page's own script has to know."""
+        self._sequence += 1
+        return {
+            "hub": {
+                "sequence": self._sequence,
+                "conversation": tab.conversation,
+                "title": self._title(tab) or tab.texts("page.head.untitled"),
+                "app": tab.texts("app.name"),
+                "running": self._running.get(tab.conversation) is not None,
+                "language": tab.texts.language,
+                "theme": self.services.store.preference("theme"),
+                "revision": self.revision,
+                "copied": tab.texts("page.message.copied"),
+                "down": tab.texts("page.composer.down"),
+                **more,
+            }
+        }
+
+    def _messages(self, tab: Tab) -> list[Message]:
+        if tab.conversation is None:
+            return []
+        return self.services.store.messages(tab.conversation)
+
+    def _title(self, tab: Tab) -> str:
+        if tab.conversation is None:
+            return ""
+        return self.services.store.conversation(tab.conversation).title
+
+    def _speculation(self, tab: Tab) -> bool:
+        if tab.conversation is None:
+            return tab.speculation
+        return self.services.store.conversation(tab.conversation).speculation
+
+    def _touch(self) -> None:
+        self._revision += 1
+
+
+async def stop_all(page: Page) -> None:
+    """Before the app ends: what is being written is kept as far as it came."""
+    await asyncio.wait_for(page.services.turns.stop_all(), timeout=5)

@@ -1,0 +1,65 @@
+"""The left column: conversations by day, and what there is to know of the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from markupsafe import Markup
+
+from chatapp.domain import Conversation, EngineStatus
+from chatapp.texts import Texts
+from chatapp.ui.render import render
+
+DAYS = ("today", "yesterday", "earlier")
+
+
+def rail(
+    texts: Texts,
+    conversations: Sequence[Conversation],
+    current: int | None,
+    running: Collection[int],
+    today: date,
+) -> Markup:
+    """``running`` are the conversations in which a reply is being written."""
+    untitled = texts("page.head.untitled")
+    groups: dict[str, list[dict[str, Any]]] = {name: [] for name in DAYS}
+    for conversation in conversations:
+        groups[day(conversation.updated, today)].append(
+            {
+                "id": conversation.id,
+                "title": conversation.title or untitled,
+                "speculation": conversation.speculation,
+                "current": conversation.id == current,
+                "running": conversation.id in running,
+            }
+        )
+    filled = [{"name": name, "items": items} for name, items in groups.items() if items]
+    return render("rail", texts, groups=[_Group(**group) for group in filled])
+
+
+class _Group:
+    """``items`` of a dict is its method in a template; of this it is the list."""
+
+    def __init__(self, name: str, items: list[dict[str, Any]]) -> None:
+        self.name, self.items = name, items
+
+
+def day(at: float, today: date) -> str:
+    """Which group a time in epoch seconds belongs to."""
+    on = datetime.fromtimestamp(at).date()
+    if on >= today:
+        return "today"
+    return "yesterday" if on == today - timedelta(days=1) else "earlier"
+
+
+def choices(texts: Texts) -> Markup:
+    return render("choices", texts, language=texts.language)
+
+
+def foot(texts: Texts, status: EngineStatus) -> Markup:
+    tree = texts("page.engine.tree", tree=status.tree) if status.tree else ""
+    address = status.address.removeprefix("http://").removesuffix("/v1")
+    facts = [fact for fact in (tree, status.dtype, status.device, address) if fact]
+    return render("foot", texts, status=status, facts=facts)

@@ -1,0 +1,136 @@
+"""The conversation: what was said, and under each reply the evidence of how it came."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from chatapp.chat.turns import TurnUpdate
+from chatapp.domain import Figures, Message, MessageState, Role
+from chatapp.errors import error_words
+from chatapp.texts import Texts
+from chatapp.ui.markdown import to_html
+from chatapp.ui.render import render
+
+
+def transcript(
+    texts: Texts, messages: Sequence[Message], conversation: int | None, window: int
+) -> Markup:
+    """The settled messages, the newest ``window`` of them."""
+    shown = list(messages[-window:])
+    last_reply = max((m.id for m in shown if m.role is Role.ASSISTANT), default=None)
+    return render(
+        "messages",
+        texts,
+        conversation=conversation if conversation is not None else "new",
+        earlier=len(messages) - len(shown),
+        messages=[_message(texts, message, message.id == last_reply) for message in shown],
+    )
+
+
+def _message(texts: Texts, message: Message, last: bool) -> Markup:
+    if message.role is not Role.ASSISTANT:
+        return render("user", texts, text=message.text)
+    return reply(texts, message, last=last)
+
+
+def live(texts: Texts, update: TurnUpdate, speculation: bool) -> Markup:
+    """The reply that is being written. ``speculation`` is what it was asked with."""
+    figures, text = update.live, update.reply.text
+    evidence = Markup()
+    if figures is not None:
+        evidence = render(
+            "evidence",
+            texts,
+            on=speculation,
+            speed=figures.tokens_per_second,
+            accept=figures.accept_length if speculation else None,
+            tokens=figures.completion_tokens,
+            steps=figures.verify_steps,
+            ttft=figures.ttft_s,
+        )
+    return _reply(
+        texts,
+        update.reply,
+        speculation=speculation,
+        evidence=evidence,
+        live=True,
+        body=to_html(text, texts),
+        note_before=_dropped(texts, update.dropped_messages),
+    )
+
+
+def reply(texts: Texts, message: Message, last: bool = False) -> Markup:
+    """A reply that has ended, or that waits for the engine."""
+    figures = message.figures
+    return _reply(
+        texts,
+        message,
+        speculation=figures is None or figures.speculation,
+        evidence=_evidence(texts, figures) if figures and message.text else Markup(),
+        last=last and message.state is not MessageState.WAITING,
+        body=to_html(message.text, texts),
+    )
+
+
+def _reply(
+    texts: Texts,
+    message: Message,
+    *,
+    speculation: bool,
+    evidence: Markup,
+    body: Markup,
+    live: bool = False,
+    last: bool = False,
+    note_before: str = "",
+) -> Markup:
+    return render(
+        "reply",
+        texts,
+        state=message.state.value,
+        speculation=speculation,
+        live=live,
+        last=last,
+        raw=message.text,
+        body=body,
+        notes=_notes(texts, message, live),
+        note_before=note_before,
+        evidence=evidence,
+    )
+
+
+def _evidence(texts: Texts, figures: Figures) -> Markup:
+    """With speculation off nothing was proposed, so no accept length is shown."""
+    return render(
+        "evidence",
+        texts,
+        on=figures.speculation,
+        speed=figures.tokens_per_second,
+        accept=figures.accept_length if figures.speculation else None,
+        tokens=figures.completion_tokens,
+        steps=figures.verify_steps,
+        ttft=figures.ttft_s,
+    )
+
+
+def _notes(texts: Texts, message: Message, live: bool) -> list[str]:
+    """What became of the reply, in words; nothing when it simply ended."""
+    notes = []
+    if message.error:
+        notes.append(error_words(texts, message.error, message.error_values))
+    if message.state is MessageState.WAITING:
+        notes.append(texts("page.message.waiting"))
+    elif message.state is MessageState.STREAMING and not message.text:
+        notes.append(texts("page.message.thinking"))
+    elif message.state is MessageState.STOPPED:
+        notes.append(texts("page.message.stopped"))
+    elif message.finish_reason == "length":
+        notes.append(texts("page.message.length"))
+    elif message.state is MessageState.FINISHED and not message.text and not live:
+        notes.append(texts("page.message.empty"))
+    return notes
+
+
+def _dropped(texts: Texts, count: int) -> str:
+    return texts("page.message.dropped", count=count) if count else ""
