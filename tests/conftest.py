@@ -6,6 +6,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Coroutine, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +22,7 @@ from chatapp.settings import Settings
 T = TypeVar("T")
 
 READY_WITHIN_S = 300
+CHUNKED = ("--chunked-prefill-size", "256")  # so that long prompts are prefilled in parts
 PUBLISHED_TREE = Tree(5, 4, 16)
 
 
@@ -82,7 +84,7 @@ def engine(
 ) -> Iterator[Engine]:
     """The switchable engine. Tests that break an engine start one of their own."""
     log_path = tmp_path_factory.mktemp("engine") / "engine.log"
-    yield from _running(Engine(pocket_pair, "cpu", log_path), session_loop)
+    yield from running(Engine(pocket_pair, "cpu", log_path, CHUNKED), session_loop)
 
 
 @pytest.fixture(scope="session")
@@ -92,10 +94,22 @@ def plain_engine(
     """Started without any draft: what everything is compared with."""
     log_path = tmp_path_factory.mktemp("plain") / "engine.log"
     plain = Engine(pocket_pair, "cpu", log_path, speculation=False)
-    yield from _running(plain, session_loop)
+    yield from running(plain, session_loop)
 
 
-def _running(engine: Engine, loop: Loop) -> Iterator[Engine]:
+@pytest.fixture(scope="session")
+def start_engine(session_loop: Loop, tmp_path_factory: pytest.TempPathFactory):
+    """``with start_engine(pair) as engine:`` for a test that needs one of its own."""
+
+    def start(pair: Pair) -> AbstractContextManager[Engine]:
+        log_path = tmp_path_factory.mktemp("own") / "engine.log"
+        return contextmanager(running)(Engine(pair, "cpu", log_path, CHUNKED), session_loop)
+
+    return start
+
+
+def running(engine: Engine, loop: Loop) -> Iterator[Engine]:
+    """Starts ``engine``, yields it when it is ready, and leaves nothing behind."""
     loop.run(engine.start())
     try:
         loop.run(engine.ready(READY_WITHIN_S))

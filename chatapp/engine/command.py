@@ -58,7 +58,7 @@ def engine_environment(
         "TRANSFORMERS_OFFLINE": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "DO_NOT_TRACK": "1",
-        "SGLANG_PLUGINS": "eaglechat",
+        "SGLANG_PLUGINS": ",".join(filter(None, ["eaglechat", base.get("SGLANG_PLUGINS")])),
         "NO_PROXY": _with_loopback(base.get("NO_PROXY", "")),
         "no_proxy": _with_loopback(base.get("no_proxy", "")),
     }
@@ -72,20 +72,28 @@ def engine_environment(
     return {**base, **ours}
 
 
+def dtype_on(device: Device, pair: Pair) -> str:
+    """The type that the engine computes in. On a CPU float32, because near ties make
+    smaller types answer differently with and without a draft; on a GPU a half type."""
+    if device == "cpu":
+        return "float32"
+    return pair.dtype if pair.dtype in ("float16", "bfloat16") else "float16"
+
+
 def _cpu_flags(pair: Pair) -> list[str]:
     pool = max(pair.context_length, min(MAX_RUNNING * pair.context_length, _CPU_POOL_TOKENS))
     return [
-        # float32, because near ties make smaller types differ with and without a draft.
-        *("--device", "cpu", "--attention-backend", "torch_native", "--dtype", "float32"),
+        *("--device", "cpu", "--dtype", dtype_on("cpu", pair)),
+        *("--attention-backend", "torch_native"),
         *("--max-total-tokens", str(pool), "--disable-overlap-schedule"),
     ]
 
 
 def _cuda_flags(pair: Pair) -> list[str]:
-    dtype = pair.dtype if pair.dtype in ("float16", "bfloat16") else "float16"
     sizes = [str(size) for size in range(1, MAX_RUNNING + 1)]
     return [
-        *("--device", "cuda", "--dtype", dtype, "--mem-fraction-static", "0.7"),
+        *("--device", "cuda", "--dtype", dtype_on("cuda", pair)),
+        *("--mem-fraction-static", "0.7"),
         *("--cuda-graph-max-bs-decode", sizes[-1], "--cuda-graph-bs-decode", *sizes),
     ]
 

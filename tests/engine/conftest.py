@@ -1,0 +1,28 @@
+"""Raw access to the session's engines, and a chain engine for the tests that need one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from chatapp.domain import Pair, Tree
+from chatapp.engine.process import Engine
+from tests.engine.raw import Raw
+
+
+@pytest.fixture(scope="session")
+def raw(engine: Engine) -> Raw:
+    return Raw(engine)
+
+
+@pytest.fixture(scope="session")
+def plain_raw(plain_engine: Engine) -> Raw:
+    return Raw(plain_engine)
+
+
+@pytest.fixture(scope="module")
+def chain_raw(pocket_pair: Pair, start_engine) -> Iterator[Raw]:
+    with start_engine(replace(pocket_pair, tree=Tree(3, 1, 4))) as engine:
+        yield Raw(engine)

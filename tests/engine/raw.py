@@ -1,0 +1,55 @@
+"""Requests as any SGLang client would send them, past our own client."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from chatapp.engine.process import Engine
+
+
+@dataclass(frozen=True)
+class Job:
+    """One request: prompt ids, sampling parameters, speculation."""
+
+    ids: Sequence[int]
+    parameters: dict[str, Any] = field(default_factory=dict)
+    speculation: bool = True
+
+    def body(self) -> dict[str, Any]:
+        parameters = {"temperature": 0, "max_new_tokens": 60} | self.parameters
+        parameters["custom_params"] = {"speculation": self.speculation}
+        return {"input_ids": list(self.ids), "sampling_params": parameters}
+
+
+class Raw:
+    """A client of one running engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._http = httpx.Client(
+            base_url=engine.status().address,
+            headers={"Authorization": f"Bearer {engine.api_key}"},
+            timeout=300,
+            trust_env=False,
+        )
+
+    def answer(self, job: Job) -> dict[str, Any]:
+        response = self._http.post("/generate", json=job.body())
+        response.raise_for_status()
+        return response.json()
+
+    def answers(self, jobs: Sequence[Job], at_once: int = 1) -> list[dict[str, Any]]:
+        with ThreadPoolExecutor(at_once) as pool:
+            return list(pool.map(self.answer, jobs))
+
+    def stream(self, job: Job) -> list[dict[str, Any]]:
+        """Every event of the stream."""
+        body = job.body() | {"stream": True}
+        with self._http.stream("POST", "/generate", json=body) as response:
+            lines = [line for line in response.iter_lines() if line.startswith("data: {")]
+        return [json.loads(line.removeprefix("data: ")) for line in lines]
