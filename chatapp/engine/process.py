@@ -21,7 +21,7 @@ import psutil
 
 from chatapp.domain import EngineState, EngineStatus, Pair
 from chatapp.engine.client import EngineClient
-from chatapp.engine.command import Device
+from chatapp.engine.command import Device, dtype_on
 from chatapp.engine.diagnosis import diagnose
 from chatapp.engine.launched import LaunchedEngine
 from chatapp.engine.record import EngineRecord, Process, forget, sweep
@@ -61,7 +61,7 @@ class Engine:
             EngineState.STOPPED,
             pair.name,
             tree=pair.tree if speculation else None,
-            dtype=pair.dtype,
+            dtype=dtype_on(device, pair),
             device=device,
             simulated_accept_length=_simulated(),
         )

@@ -1,0 +1,104 @@
+"""The command line is what SGLang 0.5.23 takes, and means what it should."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from chatapp.domain import Pair, Tree
+from chatapp.engine.command import Device, engine_command, engine_environment
+
+PAIR = Pair("toy", Path("/t"), Path("/d"), Tree(5, 4, 16), "float16", 1024)
+
+PARSE = """
+import json, sys, argparse
+from sglang.srt.server_args import ServerArgs
+parser = argparse.ArgumentParser()
+ServerArgs.add_cli_args(parser)
+print(json.dumps([vars(parser.parse_args(line)) for line in json.load(sys.stdin)], default=str))
+"""
+
+
+def value(command: list[str], flag: str) -> str:
+    return command[command.index(flag) + 1]
+
+
+@pytest.fixture(scope="module")
+def parsed() -> dict[str, dict]:
+    """Our command lines, read by SGLang's own parser in a process of its own."""
+    lines = {
+        "cpu": engine_command(PAIR, "cpu", 31000, "key"),
+        "plain": engine_command(PAIR, "cpu", 31000, "key", speculation=False),
+        "cuda": engine_command(PAIR, "cuda", 31000, "key"),
+        "extra": engine_command(PAIR, "cuda", 31000, "key", extra=["--mem-fraction-static", "0.8"]),
+    }
+    told = subprocess.run(
+        [sys.executable, "-c", PARSE],
+        input=json.dumps([line[3:] for line in lines.values()]),
+        env=engine_environment("cpu"),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return dict(zip(lines, json.loads(told.stdout.splitlines()[-1]), strict=True))
+
+
+def test_sglang_reads_the_tree(parsed: dict[str, dict]) -> None:
+    for name in ("cpu", "cuda"):
+        read = parsed[name]
+        assert read["speculative_algorithm"] == "EAGLE3"
+        assert read["speculative_draft_model_path"] == "/d"
+        assert read["speculative_num_steps"] == 5
+        assert read["speculative_eagle_topk"] == 4
+        assert read["speculative_num_draft_tokens"] == 16
+
+
+def test_sglang_reads_a_plain_engine(parsed: dict[str, dict]) -> None:
+    assert parsed["plain"]["speculative_algorithm"] is None
+    assert parsed["plain"]["speculative_draft_model_path"] is None
+
+
+def test_sglang_reads_the_rest(parsed: dict[str, dict]) -> None:
+    cpu, cuda = parsed["cpu"], parsed["cuda"]
+    assert (cpu["host"], cpu["port"], cpu["api_key"]) == ("127.0.0.1", 31000, "key")
+    assert (cpu["device"], cpu["dtype"], cpu["attention_backend"]) == (
+        "cpu",
+        "float32",
+        "torch_native",
+    )
+    assert cpu["context_length"] == 1024 and cpu["max_total_tokens"] == 4096
+    assert (cuda["device"], cuda["dtype"], cuda["mem_fraction_static"]) == ("cuda", "float16", 0.7)
+    assert cuda["cuda_graph_bs_decode"] == [1, 2, 3, 4]
+    assert parsed["extra"]["mem_fraction_static"] == 0.8
+
+
+def test_extra_arguments_come_last() -> None:
+    assert engine_command(PAIR, "cpu", 1, "k", extra=["--a", "b"])[-2:] == ["--a", "b"]
+
+
+@pytest.mark.parametrize(("context", "pool"), [(512, 2048), (8192, 16384), (32768, 32768)])
+def test_the_cpu_pool_holds_at_least_one_context(context: int, pool: int) -> None:
+    command = engine_command(replace(PAIR, context_length=context), "cpu", 1, "k")
+    assert value(command, "--max-total-tokens") == str(pool)
+
+
+@pytest.mark.parametrize(("dtype", "used"), [("bfloat16", "bfloat16"), ("float32", "float16")])
+def test_a_gpu_computes_in_a_half_type(dtype: str, used: str) -> None:
+    assert value(engine_command(replace(PAIR, dtype=dtype), "cuda", 1, "k"), "--dtype") == used
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_the_environment_is_offline_and_local(device: Device) -> None:
+    base = {"PATH": "/usr/bin", "NO_PROXY": "example.org", "HTTP_PROXY": "http://p:1"}
+    made = engine_environment(device, base, Path("/venv"))
+    assert made["PATH"] == "/venv/bin:/usr/bin"
+    assert made["HF_HUB_OFFLINE"] == made["TRANSFORMERS_OFFLINE"] == "1"
+    assert made["NO_PROXY"] == "example.org,127.0.0.1,localhost"
+    assert made["SGLANG_PLUGINS"] == "eaglechat"
+    assert ("SGLANG_USE_CPU_ENGINE" in made) == (device == "cpu")
+    assert base == {"PATH": "/usr/bin", "NO_PROXY": "example.org", "HTTP_PROXY": "http://p:1"}

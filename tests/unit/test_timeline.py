@@ -1,0 +1,46 @@
+"""The start-up phases, read from the lines that SGLang 0.5.23 wrote."""
+
+from __future__ import annotations
+
+from chatapp.engine.timeline import Timeline
+
+LOG = """
+[2026-11-24 07:57:02] server_args={'model_path': '/tmp/tiny/target', 'tokenizer_path': '/x'}
+[2026-11-24 07:57:20] Load weight begin. avail mem=21.53 GB
+[2026-11-24 07:57:20] Load weight end. elapsed=0.05 s, type=Qwen3ForCausalLM, avail mem=21.53 GB
+[2026-11-24 07:57:20] Load weight end. elapsed=0.01 s, type=LlamaForCausalLMEagle3, avail mem=21
+[2026-11-24 07:57:21] KV Cache is allocated. dtype: torch.float32, #tokens: 8192, K size: 0.02 GB
+[2026-11-24 07:57:21] KV Cache is allocated. dtype: torch.float32, #tokens: 8192, K size: 0.00 GB
+[2026-11-24 07:57:21] max_total_num_tokens=8192, chunked_prefill_size=4096, context_len=2048
+""".strip().splitlines()
+
+
+def read(draft: bool) -> Timeline:
+    timeline = Timeline(draft)
+    for at, line in enumerate(LOG):
+        timeline.read(line, float(at))
+    return timeline
+
+
+def test_each_phase_has_the_time_of_its_first_line() -> None:
+    timeline = read(draft=True)
+    timeline.reach("ready", 9.0)
+    assert [(phase.name, phase.at) for phase in timeline.phases()] == [
+        ("process", 0.0),
+        ("weights", 2.0),
+        ("draft", 3.0),
+        ("kv_cache", 4.0),
+        ("graphs", 6.0),
+        ("ready", 9.0),
+    ]
+
+
+def test_without_a_draft_there_is_no_such_phase() -> None:
+    names = [phase.name for phase in read(draft=False).phases()]
+    assert names == ["process", "weights", "kv_cache", "graphs", "ready"]
+
+
+def test_what_is_not_reached_has_no_time() -> None:
+    timeline = Timeline(True)
+    assert all(phase.at is None for phase in timeline.phases())
+    assert not timeline.reached("graphs") and read(True).reached("graphs")
