@@ -27,9 +27,7 @@ function heard(news) {
   missed = 0;
   if (app && app !== news.app) return location.reload();
   app = news.app;
-  for (const place of ["foot", "card", "start", "memory", "engine"]) fill(byId(`ec-${place}`), news[place]);
-  const strip = byId("ec-strip-memory");
-  if (strip && strip.textContent !== news["strip-memory"]) strip.textContent = news["strip-memory"];
+  for (const place of ["foot", "card", "start", "memory", "engine", "strip-memory"]) fill(byId(`ec-${place}`), news[place]);
   if (hub.sequence && hub.revision !== news.revision) {
     hub.revision = news.revision;
     act("refresh");

@@ -1,13 +1,125 @@
-"""``run``: opens the page and keeps the engine behind it."""
+"""``run``: opens the page and keeps the engine behind it.
+
+The order is what makes the page quick: claim the data, take the port, open the browser,
+and only then import Gradio; the engine starts when the page has been drawn.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import os
+import signal
+import socket
+import threading
+import webbrowser
 from argparse import Namespace
+from collections.abc import Mapping
+from typing import Any
 
+from chatapp import locations
+from chatapp.errors import UsageError
+from chatapp.instance import AlreadyRunning, Claim, claim
 from chatapp.settings import Settings
+from chatapp.texts import Texts, system_language
+from chatapp.ui import port
+
+_PAGE_FIRST_S = 3.0
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main(arguments: Namespace, settings: Settings) -> int:
-    from chatapp.ui.app import serve
+    texts = Texts(system_language())
+    held = claim(settings.data_dir)
+    if isinstance(held, AlreadyRunning):
+        return _already(held, settings, texts)
+    try:
+        return _run(held, settings, texts)
+    finally:
+        held.release()
 
-    return serve(settings) or 0
+
+def _run(held: Claim, settings: Settings, texts: Texts) -> int:
+    logging.basicConfig(
+        filename=locations.error_log(settings.data_dir),
+        level=logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    listening = _listen(settings, texts)
+    url = port.address(listening)
+    held.publish(url)
+    print(texts("run.at", url=url), flush=True)
+    open_browser(url, settings)
+    asyncio.run(_serve(listening, settings))
+    print(texts("run.ended"), flush=True)
+    return 0
+
+
+async def _serve(listening: socket.socket, settings: Settings) -> None:
+    from chatapp.ui.serve import Server
+
+    services, keeper = _services(settings)
+    server = Server(services, settings, listening)
+    loop = asyncio.get_running_loop()
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, server.stop)
+    starting = asyncio.create_task(_start_engine(server.page.greeted, keeper))
+    try:
+        await server.run()
+    finally:
+        starting.cancel()
+        await keeper.stop()
+        services.store.close()
+
+
+def _services(settings: Settings) -> tuple[Any, Any]:
+    from chatapp.chat.store import Store
+    from chatapp.chat.turns import Turns
+    from chatapp.commands.keeper import EngineKeeper
+    from chatapp.measure.sampler import MemorySampler
+    from chatapp.ui.services import Services
+
+    store = Store(locations.store(settings.data_dir))
+    keeper = EngineKeeper(settings)
+    turns = Turns(store, keeper, keeper.prompt)
+    return Services(store, keeper, turns, MemorySampler(keeper.pids).sample), keeper
+
+
+async def _start_engine(greeted: asyncio.Event, keeper: Any) -> None:
+    """A page that is being drawn goes first; with none in sight the engine does not wait."""
+    try:
+        await asyncio.wait_for(greeted.wait(), _PAGE_FIRST_S)
+    except TimeoutError:
+        pass
+    await keeper.start()
+
+
+def _listen(settings: Settings, texts: Texts) -> socket.socket:
+    try:
+        listening = port.listen(settings.port)
+    except OSError as error:
+        raise UsageError("port_none", reason=error) from None
+    wanted, got = settings.port or port.DEFAULT, listening.getsockname()[1]
+    if wanted != got:
+        print(texts("run.port_taken", wanted=wanted, got=got), flush=True)
+    return listening
+
+
+def _already(running: AlreadyRunning, settings: Settings, texts: Texts) -> int:
+    if running.url is None:
+        print(texts("run.already_starting"), flush=True)
+        return 0
+    print(texts("run.already", url=running.url), flush=True)
+    open_browser(running.url, settings)
+    return 0
+
+
+def open_browser(url: str, settings: Settings) -> None:
+    """In a thread: some desktops take their time. Not on a machine without a screen, where
+    a browser in the terminal would open."""
+    if settings.open_browser and has_screen(os.environ):
+        threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+
+
+def has_screen(environment: Mapping[str, str]) -> bool:
+    return any(environment.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME"))

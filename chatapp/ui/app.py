@@ -56,6 +56,7 @@ def _lay_out(blank: View) -> dict[str, Any]:
         with gr.Column(elem_id="ec-centre"):
             pane("head")
             pane("strip")
+            _mount("strip-memory")
             with gr.Column(elem_id="ec-scroll"):
                 pane("transcript")
                 _mount("start")

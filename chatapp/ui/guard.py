@@ -41,7 +41,8 @@ def _refusal(headers: Headers) -> PlainTextResponse | None:
     origin = headers.get("origin")
     if origin is not None and not _same_site(origin, headers["host"]):
         return PlainTextResponse("This app answers its own page only.", 403)
-    if headers.get("sec-fetch-site") == "cross-site" and headers.get("sec-fetch-mode") != "navigate":
+    foreign = headers.get("sec-fetch-site") == "cross-site"
+    if foreign and headers.get("sec-fetch-mode") != "navigate":
         return PlainTextResponse("This app answers its own page only.", 403)
     return None
 

@@ -44,10 +44,10 @@ def strip(texts: Texts, sample: MemorySample) -> str:
 def _parts(texts: Texts, sample: MemorySample) -> list[dict[str, Any]]:
     """Engine, app, others, free. Memory that processes share is counted with each, so
     *others* can come out too small but never below nothing."""
-    parts = [
-        _part(_process(texts, process.name), process.resident_bytes, _TONES.get(process.name, "engine3"))
-        for process in sample.engine
-    ]
+    parts = []
+    for process in sample.engine:
+        tone = _TONES.get(process.name, "engine3")
+        parts.append(_part(_process(texts, process.name), process.resident_bytes, tone))
     parts.append(_part(texts("page.memory.app"), sample.app_bytes, "app"))
     ours = sum(part["bytes"] for part in parts)
     others = max(0, sample.total_bytes - sample.available_bytes - ours)

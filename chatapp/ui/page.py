@@ -68,6 +68,7 @@ class Page:
         self._running = RunningTurns(self._touch)
         self._revision = 0
         self._sequence = 0
+        self.greeted = asyncio.Event()
 
     @property
     def revision(self) -> str:
@@ -131,6 +132,7 @@ class Page:
         wanted = data.get("conversation")
         async for view in self._show(tab, wanted if wanted in known else None, words=True):
             yield view
+            self.greeted.set()
 
     async def _refresh(self, tab: Tab, data: Mapping[str, Any]) -> Views:
         """Something changed elsewhere. A reply that this tab follows is left alone."""
@@ -210,7 +212,10 @@ class Page:
 
     async def _more(self, tab: Tab, data: Mapping[str, Any]) -> Views:
         tab.window += WINDOW
-        yield {"transcript": self._transcript(tab, self._messages(tab))}
+        turn, messages = self._running.get(tab.conversation), self._messages(tab)
+        if turn is not None:
+            messages = [m for m in messages if m.id != turn.latest.value.reply.id]
+        yield {"transcript": self._transcript(tab, messages, turn is not None)}
 
     async def _restart(self, tab: Tab, data: Mapping[str, Any]) -> Views:
         await self.services.engine.restart()
@@ -280,7 +285,7 @@ class Page:
             messages = [message for message in messages if message.id != update.reply.id]
             tab.earlier = messages
             shown = self._during(tab, turn, update)
-        return view | {"transcript": self._transcript(tab, messages)} | shown
+        return view | {"transcript": self._transcript(tab, messages, turn is not None)} | shown
 
     def _during(self, tab: Tab, turn: RunningTurn, update: TurnUpdate) -> View:
         shown = figures.running(update.live, update.reply.state, turn.speculation)
@@ -325,10 +330,12 @@ class Page:
             "strip": figures.strip(tab.texts, shown),
         }
 
-    def _transcript(self, tab: Tab, messages: list[Message]) -> Markup:
+    def _transcript(self, tab: Tab, messages: list[Message], running: bool) -> Markup:
         if not messages:
             return empty.empty(tab.texts)
-        return transcript.transcript(tab.texts, messages, tab.conversation, tab.window)
+        return transcript.transcript(
+            tab.texts, messages, tab.conversation, tab.window, running
+        )
 
     def _hub(self, tab: Tab, **more: Any) -> View:
         """What the page's own script has to know."""

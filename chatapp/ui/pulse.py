@@ -10,6 +10,7 @@ import time
 from typing import Any
 from uuid import uuid4
 
+from markupsafe import escape
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
@@ -45,7 +46,7 @@ class Pulse:
             "card": engine.card(texts, status),
             "start": engine.start(texts, status),
             "memory": memory.memory(texts, sample),
-            "strip-memory": memory.strip(texts, sample),
+            "strip-memory": escape(memory.strip(texts, sample)),
         }
 
     def _fresh(self) -> MemorySample:

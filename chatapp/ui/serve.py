@@ -1,15 +1,11 @@
-"""The web server around the page: guards, our own routes, Gradio, one event loop.
-
-``listen`` binds the port before anything heavy is imported, so that a browser that is
-opened at once finds somebody there; ``Server`` serves on that socket until it is told to
-stop.
-"""
+"""The web server around the page: guards, our own routes, Gradio, one event loop."""
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -32,13 +28,21 @@ FONTS = ("Inter", "system-ui", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK 
 CODE_FONTS = ("ui-monospace", "Menlo", "Consolas", "Noto Sans Mono CJK SC", "monospace")
 
 
+class _Uvicorn(uvicorn.Server):
+    """Leaves the signals to whoever runs it: the engine has to be stopped after it."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
 class Server:
-    """``run`` returns when the process is asked to end (or ``stop`` was called)."""
+    """``run`` returns after ``stop`` was called and what was being written is kept."""
 
     def __init__(self, services: Services, settings: Any, listening: socket.socket) -> None:
         demo, self.page = build_app(services, settings)
         self._socket = listening
-        self._uvicorn = uvicorn.Server(
+        self._uvicorn = _Uvicorn(
             uvicorn.Config(
                 web_app(demo, self.page),
                 log_level="warning",
@@ -106,21 +110,3 @@ def _head() -> str:
         '<link rel="icon" type="image/svg+xml" href="/eaglechat/icon.svg">'
         '<meta name="color-scheme" content="light dark">'
     )
-
-
-def listen(port: int | None, default: int = 7860, tries: int = 100) -> socket.socket:
-    """A listening socket on the loopback: ``port`` or ``default``, else the next free one.
-    Raises OSError when there is none."""
-    first = port or default
-    for candidate in range(first, min(first + tries, 65536)):
-        listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listening.bind(("127.0.0.1", candidate))
-            listening.listen(128)
-            return listening
-        except OSError as error:
-            listening.close()
-            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
-                raise
-    raise OSError(errno.EADDRINUSE, f"{first}–{first + tries - 1}")

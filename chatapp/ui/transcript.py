@@ -15,11 +15,17 @@ from chatapp.ui.render import render
 
 
 def transcript(
-    texts: Texts, messages: Sequence[Message], conversation: int | None, window: int
+    texts: Texts,
+    messages: Sequence[Message],
+    conversation: int | None,
+    window: int,
+    running: bool = False,
 ) -> Markup:
-    """The settled messages, the newest ``window`` of them."""
+    """The settled messages, the newest ``window`` of them. ``running``: another reply is
+    being written, so none of these is the last."""
     shown = list(messages[-window:])
-    last_reply = max((m.id for m in shown if m.role is Role.ASSISTANT), default=None)
+    replies = [] if running else [m.id for m in shown if m.role is Role.ASSISTANT]
+    last_reply = max(replies, default=None)
     return render(
         "messages",
         texts,

@@ -1,0 +1,100 @@
+"""The app's engine over the app's whole life: there or not, its status can be asked.
+
+Each start looks for the pair anew, so what was repaired on disk meanwhile is taken up;
+what stands in the way becomes the status, in words, and never an exception for the page.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import Any
+
+from chatapp import locations
+from chatapp.devices import engine_device
+from chatapp.domain import EngineState, EngineStatus
+from chatapp.engine.process import Engine
+from chatapp.engine.prompt import ChatPrompt
+from chatapp.errors import EngineError, ProductError
+from chatapp.pairs import find_pair
+from chatapp.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+
+class EngineKeeper:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._engine: Engine | None = None
+        self._failure: ProductError | None = None
+        self._starting = False
+        self._busy = asyncio.Lock()
+        self._prompts: dict[Path, ChatPrompt] = {}
+        self._target: tuple[Path, int] | None = None
+
+    async def start(self) -> None:
+        async with self._busy:
+            self._failure, self._starting = None, True
+            try:
+                await self._start()
+            except ProductError as error:
+                self._failure = error
+            except OSError as error:
+                self._failure = EngineError("engine_cannot_start", reason=error)
+            finally:
+                self._starting = False
+        if self._failure is not None:
+            _log.error("the engine cannot be started: %s", self._failure)
+
+    async def stop(self) -> None:
+        async with self._busy:
+            if self._engine is not None:
+                await self._engine.stop()
+
+    async def restart(self) -> None:
+        await self.stop()
+        await self.start()
+
+    def status(self) -> EngineStatus:
+        if self._failure is not None:
+            return EngineStatus(
+                EngineState.FAILED,
+                self._settings.pair,
+                failure=self._failure.key,
+                failure_values=self._failure.values,
+            )
+        if self._engine is not None:
+            return self._engine.status()
+        state = EngineState.STARTING if self._starting else EngineState.STOPPED
+        return EngineStatus(state, self._settings.pair)
+
+    @property
+    def client(self) -> Any:
+        """Raises EngineError when no engine runs."""
+        if self._engine is None:
+            raise EngineError("engine_not_running")
+        return self._engine.client
+
+    def pids(self) -> dict[str, int]:
+        return self._engine.pids() if self._engine else {}
+
+    def prompt(self) -> ChatPrompt:
+        """How the target wants a conversation written. Raises PairError."""
+        if self._target is None:
+            pair = find_pair(self._settings)
+            self._target = (pair.target, pair.context_length)
+        target, context_length = self._target
+        if target not in self._prompts:
+            self._prompts[target] = ChatPrompt(target, context_length)
+        return self._prompts[target]
+
+    async def _start(self) -> None:
+        pair = await asyncio.to_thread(find_pair, self._settings)
+        self._target = (pair.target, pair.context_length)
+        self._prompts.clear()
+        device = await asyncio.to_thread(engine_device, self._settings)
+        log = locations.engine_log(self._settings.data_dir)
+        self._engine = Engine(pair, device, log, self._settings.engine_args)
+        await self._engine.start()
+        await asyncio.to_thread(self.prompt)
