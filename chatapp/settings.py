@@ -41,7 +41,7 @@ class Settings(BaseSettings):
     port: int | None = Field(default=None, ge=1, le=65535)
     open_browser: bool = True
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    pair: str = Field(default="pocket", min_length=1)
+    pair: str = Field(default="auto", min_length=1)
     engine_args: Annotated[tuple[str, ...], NoDecode] = ()
     language: Literal["auto", "zh", "en"] = "auto"
 

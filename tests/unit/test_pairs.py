@@ -15,9 +15,9 @@ from chatapp import locations
 from chatapp.domain import Tree
 from chatapp.errors import PairError
 from chatapp.pairs import check, find_pair, locate
+from chatapp.pairs.weights import tensors
 from chatapp.settings import Settings
 from chatapp.texts import Texts
-from chatapp.weights import tensors
 
 VOCABULARY, HIDDEN, DRAFT_VOCABULARY = 10, 4, 3
 _BYTES = {"F32": 4, "I64": 8, "BOOL": 1}
@@ -60,14 +60,14 @@ def folder(tmp_path: Path) -> Path:
             "architectures": ["LlamaForCausalLMEagle3"],
         },
     )
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        _write(target / name, {})
+    _write(target / "tokenizer.json", {})
+    _write(target / "tokenizer_config.json", {"chat_template": "{{ messages }}"})
     embedding = ("F32", (VOCABULARY, HIDDEN))
     layers = {f"model.layers.{at}.mlp.weight": ("F32", (HIDDEN, HIDDEN)) for at in range(2)}
     _write_weights(target / "model.safetensors", {"model.embed_tokens.weight": embedding} | layers)
     _write_weights(draft / "model.safetensors", _draft_shapes())
     said = {"name": "toy", "target": "target", "draft": "draft", "tree": "3/1/4"}
-    _write(tmp_path / "pair.json", {**said, "dtype": "float32", "context_length": 64})
+    _write(tmp_path / "pair.json", {**said, "dtype": "float32", "context_length": 48})
     return tmp_path
 
 
@@ -95,7 +95,7 @@ def _find(folder: Path) -> None:
 
 def test_a_described_pair_is_found(folder: Path) -> None:
     pair = find_pair(Settings.load(pair=str(folder)))
-    assert (pair.name, pair.tree, pair.context_length) == ("toy", Tree(3, 1, 4), 64)
+    assert (pair.name, pair.tree, pair.context_length) == ("toy", Tree(3, 1, 4), 48)
     assert pair.drafter == "EAGLE3"
 
 

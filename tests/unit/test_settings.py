@@ -22,7 +22,7 @@ def _write_file(text: str) -> None:
 
 def test_defaults() -> None:
     settings = Settings.load()
-    assert settings.pair == "pocket" and settings.port is None and settings.device == "auto"
+    assert settings.pair == "auto" and settings.port is None and settings.device == "auto"
     assert settings.data_dir == locations.default_data_dir()
     assert {settings.source(name) for name in Settings.model_fields} == {"default"}
 
