@@ -1,0 +1,172 @@
+"""``ask`` without an engine: what it takes in, what it prints, how it ends."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatapp import cli
+from chatapp.commands import ask
+from chatapp.domain import Chunk, Counts, Figures
+from chatapp.errors import EngineError, InputError, PairError, StoreError, UsageError
+from chatapp.measure.figures import ReplyMeter
+
+_KEYS = {
+    "text", "output_ids", "language", "speculation", "prompt_tokens", "completion_tokens",
+    "verify_steps", "accepted_drafts", "accept_length", "accept_histogram",
+    "tokens_per_second", "ttft_s", "finish_reason",
+}  # fmt: skip
+
+
+def _nothing(key: str, **values: object) -> None:
+    pass
+
+
+def _arguments(prompt: str | None = None, file: Path | str | None = None) -> SimpleNamespace:
+    return SimpleNamespace(prompt=prompt, file=None if file is None else str(file))
+
+
+def _chunk(tokens: int, at: float, counts: Counts, steps: tuple[int, ...]) -> Chunk:
+    ids = tuple(range(tokens))
+    return Chunk("天是蓝的。", ids, 9, 0, tokens, counts, steps, at, "stop" if tokens > 1 else None)
+
+
+def _figures(counts: Counts, steps: tuple[int, ...]) -> tuple[Chunk, Figures]:
+    meter = ReplyMeter(counts.speculation)
+    meter.add(_chunk(1, 0.5, Counts(counts.speculation), ()))
+    last = _chunk(8, 1.5, counts, steps)
+    meter.add(last)
+    return last, meter.figures()
+
+
+def test_the_report_follows_from_the_chunks() -> None:
+    report = ask.report(*_figures(Counts(True, 2, 5, (0, 0, 1, 1)), (4, 3)))
+    assert set(report) == _KEYS
+    assert report["accept_length"] == 3.5 == (5 + 2) / 2
+    assert report["tokens_per_second"] == 7.0 and report["ttft_s"] == 0.5
+    assert (report["language"], report["finish_reason"]) == ("zh", "stop")
+
+
+def test_with_speculation_off_nothing_is_claimed() -> None:
+    report = ask.report(*_figures(Counts(), (1,) * 7))
+    assert (report["speculation"], report["verify_steps"]) == (False, 0)
+    assert report["accept_length"] is None and report["accept_histogram"] == []
+
+
+def test_each_line_of_a_file_is_a_prompt(tmp_path: Path) -> None:
+    file = tmp_path / "prompts.txt"
+    file.write_bytes("\ufeff你好\r\n\n  \nhello\x0cthere\n".encode())
+    assert ask._prompts(_arguments(file=file), _nothing) == ["你好", "hellothere"]
+
+
+def test_standard_input_is_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"a\nb \xff\n")))
+    assert ask._prompts(_arguments(file="-"), _nothing) == ["a", "b \ufffd"]
+
+
+def test_a_file_without_prompts_or_that_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "empty").write_text("\n\n")
+    for file in ("empty", "absent", "."):
+        with pytest.raises(UsageError):
+            ask._prompts(_arguments(file=tmp_path / file), _nothing)
+
+
+@pytest.mark.parametrize("text", ["", " \n\t ", "\u200b", "a" * 1_000_000])
+def test_a_message_that_cannot_be_sent(text: str) -> None:
+    with pytest.raises(InputError):
+        ask._prompts(_arguments(text), _nothing)
+
+
+def test_the_line_of_a_bad_prompt_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "prompts.txt"
+    file.write_text("fine\n\n" + "x" * 1_000_000 + "\n")
+    said: list[dict[str, object]] = []
+    with pytest.raises(InputError):
+        ask._prompts(_arguments(file=file), lambda key, **values: said.append(values))
+    assert said == [{"path": str(file), "number": 3}]
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted", "asked"),
+    [
+        ("天空是什么颜色", "en", "天空是什么颜色\nPlease answer in English."),
+        ("What colour is the sky?", "zh", "What colour is the sky?\n请用中文回答。"),
+        ("天空是什么颜色", "zh", "天空是什么颜色"),
+        ("天空是什么颜色", "auto", "天空是什么颜色"),
+    ],
+)
+def test_a_language_is_asked_for_where_the_prompt_is_in_another(
+    text: str, wanted: str, asked: str
+) -> None:
+    assert ask._with_language(text, wanted) == asked
+
+
+@given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=40))
+def test_the_pieces_that_are_shown_make_the_whole(text: str) -> None:
+    """Bytes come one by one; what is half a character is held back until it is whole."""
+    data, out = text.replace("\u2028", "").replace("\u2029", "").encode(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdout", out)
+        show = ask._Show(silent=False)
+        for end in range(len(data)):
+            show(data[:end].decode("utf-8", "replace"))
+        show.end(data.decode())
+    assert out.getvalue() == data.decode() + "\n"
+
+
+def test_escape_sequences_of_a_model_do_nothing_to_the_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    ask._Show(silent=False).end("red \x1b[31m\x07 end\tof\nit")
+    assert capsys.readouterr().out == "red [31m end\tof\nit\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (UsageError("x"), 2),
+        (InputError("x"), 2),
+        (EngineError("x"), 3),
+        (PairError("x"), 3),
+        (StoreError("x"), 1),
+    ],
+)
+def test_exit_codes(error: Exception, code: int) -> None:
+    assert cli.exit_code(error) == code
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "says"),
+    [
+        (["ask"], 2, "--file"),
+        (["ask", " "], 2, "empty"),
+        (["ask", "--file", "/nowhere/x"], 2, "/nowhere/x"),
+        (["ask", "hi", "--port", "0"], 2, "port"),
+        (["ask", "hi", "--pair", "/nowhere,/either"], 3, "/nowhere"),
+    ],
+)
+def test_from_the_outside(line: list[str], code: int, says: str) -> None:
+    command = [sys.executable, "-m", "chatapp", *line]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout) == (code, "")
+    assert says in ended.stderr and "Traceback" not in ended.stderr
+
+
+def test_a_mistake_of_ours_is_one_sentence_and_a_log(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(arguments: object, settings: object) -> int:
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr(ask, "main", broken)
+    assert cli.run(["ask", "hi", "--data-dir", str(tmp_path / "data")]) == 1
+    said = capsys.readouterr().err
+    assert "boom" in said and "error.log" in said and "Traceback" not in said
+    assert "RuntimeError: boom" in (tmp_path / "data" / "error.log").read_text()
