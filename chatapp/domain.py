@@ -32,7 +32,8 @@ class Tree:
         if min(self.steps, self.topk) < 1 or self.draft_tokens < 2:
             raise ValueError(f"no such tree: {self}")
         if self.topk == 1 and self.draft_tokens != self.steps + 1:
-            raise ValueError(f"a chain of {self.steps} steps verifies {self.steps + 1} tokens, not {self.draft_tokens}")
+            wanted = self.steps + 1
+            raise ValueError(f"a chain of {self.steps} steps verifies {wanted} tokens: {self}")
 
     def __str__(self) -> str:
         return f"{self.steps}/{self.topk}/{self.draft_tokens}"
@@ -137,6 +138,24 @@ class Figures:
     step_lengths: tuple[int, ...] = ()
 
 
+class SpeculationMode(StrEnum):
+    """A conversation's toggle. AUTO follows what was measured on this machine."""
+
+    ON = "on"
+    OFF = "off"
+    AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class AutoChoice:
+    """What *auto* chose for one reply, and the verdict behind it: its ``state``
+    (``faster``, ``slower``, ``even``, ``unknown``) and the speed-up measured, if any."""
+
+    speculation: bool
+    state: str
+    speedup: float | None = None
+
+
 class MessageState(StrEnum):
     """Where a message stands. WAITING: written, the engine has not begun."""
 
@@ -163,17 +182,21 @@ class Message:
     finish_reason: str | None = None
     error: str | None = None
     error_values: dict[str, str] = field(default_factory=dict)
+    kind: str | None = None
+    choice: AutoChoice | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """One conversation; ``speculation`` is its toggle. Times in epoch seconds."""
+    """One conversation; ``mode`` is its toggle, ``speculation`` whether the next reply is
+    written with it (with AUTO: what the last one chose). Times in epoch seconds."""
 
     id: int
     title: str
     speculation: bool
     created: float
     updated: float
+    mode: SpeculationMode = SpeculationMode.ON
 
 
 class EngineState(StrEnum):

@@ -33,6 +33,31 @@ STEPS: tuple[str, ...] = (
     CREATE INDEX message_of_conversation ON message (conversation_id, id);
     CREATE TABLE preference (key TEXT PRIMARY KEY, value TEXT NOT NULL);
     """,
+    # The toggle has three positions; replies keep the record of their stream.
+    """
+    ALTER TABLE conversation ADD COLUMN mode TEXT NOT NULL DEFAULT 'on'
+        CHECK (mode IN ('on', 'off', 'auto'));
+    UPDATE conversation SET mode = 'off' WHERE NOT speculation;
+    ALTER TABLE message ADD COLUMN kind TEXT;
+    ALTER TABLE message ADD COLUMN choice TEXT CHECK (choice IS NULL OR json_valid(choice));
+    CREATE TABLE trace (
+        message_id INTEGER PRIMARY KEY REFERENCES message(id) ON DELETE CASCADE,
+        document TEXT NOT NULL CHECK (json_valid(document))
+    );
+    CREATE TABLE comparison (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        created REAL NOT NULL,
+        machine TEXT NOT NULL,
+        pair TEXT NOT NULL,
+        tree TEXT NOT NULL,
+        language TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        simulated REAL,
+        ratios TEXT NOT NULL CHECK (json_valid(ratios)),
+        document TEXT NOT NULL CHECK (json_valid(document))
+    );
+    CREATE INDEX comparison_of_setting ON comparison (machine, pair, tree);
+    """,
 )
 
 

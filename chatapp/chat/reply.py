@@ -18,9 +18,11 @@ from chatapp.chat.history import FittedPrompt
 from chatapp.chat.language import detect
 from chatapp.chat.messages import clean
 from chatapp.chat.store import Store
+from chatapp.chat.traces import Traces
 from chatapp.domain import Chunk, Message, MessageState, Sampling
 from chatapp.errors import ProductError, StoreError
 from chatapp.measure.figures import LiveFigures, ReplyMeter
+from chatapp.measure.kind import kind_of
 
 SAVE_EVERY_S = 1.0
 HEARTBEAT_S = 0.5
@@ -139,8 +141,16 @@ class RunningReply:
         """The last update. A reply that never began keeps no figures."""
         text = self.latest.reply.text
         if self.latest.live is not None:
-            fields |= {"figures": self._meter.figures(), "language": detect(text)}
+            fields |= {"figures": self._meter.figures()}
+            fields |= {"language": detect(text), "kind": kind_of(text)}
+            self._keep_trace()
         self._save(state=state, text=text, **fields)
+
+    def _keep_trace(self) -> None:
+        try:
+            Traces(self._store).keep(self.latest.reply.id, self._meter.trace())
+        except StoreError as error:
+            _log.warning("the record of a reply could not be kept: %s", error)
 
     def _save(self, **fields: Any) -> None:
         """To disk, then to whoever watches. A store that fails does not end the reply: the

@@ -1,4 +1,5 @@
-"""Conversations, messages and preferences on disk. The only module that knows SQL.
+"""Conversations, messages and preferences on disk. The only room that knows SQL: beside
+this module, ``traces`` and ``comparisons`` keep tables of their own in the same file.
 
 One SQLite file in WAL mode, safe to use from any thread. What a method was given is on
 the disk when it returns (``synchronous=FULL``: in WAL mode anything less may lose the
@@ -18,10 +19,21 @@ from pathlib import Path
 from typing import Any
 
 from chatapp.chat.migrations import migrate, newest
-from chatapp.domain import Conversation, Figures, Message, MessageState, Role
+from chatapp.domain import (
+    AutoChoice,
+    Conversation,
+    Figures,
+    Message,
+    MessageState,
+    Role,
+    SpeculationMode,
+)
 from chatapp.errors import ProductError, StoreError
 
-_FIELDS = ("text", "state", "language", "figures", "finish_reason", "error", "error_values")
+_FIELDS = (
+    *("text", "state", "language", "figures", "finish_reason", "error", "error_values"),
+    *("kind", "choice"),
+)
 
 
 class Store:
@@ -34,7 +46,7 @@ class Store:
         with _failures(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = _open(path)
-        with self._write() as db:
+        with self.write() as db:
             db.execute("UPDATE message SET state = 'stopped' WHERE state = 'streaming'")
 
     def close(self) -> None:
@@ -43,46 +55,71 @@ class Store:
 
     def conversations(self) -> list[Conversation]:
         """All of them, the last used first."""
-        rows = self._read("SELECT * FROM conversation ORDER BY updated DESC, id DESC")
+        rows = self.read("SELECT * FROM conversation ORDER BY updated DESC, id DESC")
         return [_conversation(row) for row in rows]
 
     def conversation(self, conversation_id: int) -> Conversation:
-        rows = self._read("SELECT * FROM conversation WHERE id = ?", conversation_id)
+        rows = self.read("SELECT * FROM conversation WHERE id = ?", conversation_id)
         if not rows:
             raise StoreError("store_no_conversation")
         return _conversation(rows[0])
 
     def create_conversation(self, title: str, speculation: bool = True) -> Conversation:
         now = time.time()
-        with self._write() as db:
+        with self.write() as db:
             made = db.execute(
                 "INSERT INTO conversation (title, speculation, created, updated)"
                 " VALUES (?, ?, ?, ?)",
                 (title, speculation, now, now),
             )
-        return Conversation(int(made.lastrowid or 0), title, speculation, now, now)
+        mode = SpeculationMode.ON if speculation else SpeculationMode.OFF
+        number = int(made.lastrowid or 0)
+        if not speculation:
+            self.set_mode(number, mode)
+        return Conversation(number, title, speculation, now, now, mode)
 
     def rename(self, conversation_id: int, title: str) -> None:
         self._change("UPDATE conversation SET title = ? WHERE id = ?", title, conversation_id)
 
     def set_speculation(self, conversation_id: int, speculation: bool) -> None:
+        """Turns the toggle on or off."""
+        mode = SpeculationMode.ON if speculation else SpeculationMode.OFF
+        self.set_mode(conversation_id, mode)
+
+    def set_mode(self, conversation_id: int, mode: SpeculationMode) -> None:
+        """Turns the toggle; with AUTO speculation stays as it is until a reply chooses."""
         self._change(
-            "UPDATE conversation SET speculation = ? WHERE id = ?", speculation, conversation_id
+            "UPDATE conversation SET mode = ?, speculation ="
+            " CASE ? WHEN 'on' THEN 1 WHEN 'off' THEN 0 ELSE speculation END WHERE id = ?",
+            mode.value,
+            mode.value,
+            conversation_id,
         )
+
+    def set_choice(self, message: Message, choice: AutoChoice) -> None:
+        """What *auto* chose for a reply; its conversation shows it from now on."""
+        with self.write() as db:
+            db.execute(
+                "UPDATE message SET choice = ? WHERE id = ?", (_column(choice), message.id)
+            )
+            db.execute(
+                "UPDATE conversation SET speculation = ? WHERE id = ?",
+                (choice.speculation, message.conversation_id),
+            )
 
     def delete_conversation(self, conversation_id: int) -> None:
         """With all its messages. Deleting what is not there is no error."""
-        with self._write() as db:
+        with self.write() as db:
             db.execute("DELETE FROM conversation WHERE id = ?", (conversation_id,))
 
     def messages(self, conversation_id: int) -> list[Message]:
-        rows = self._read(
+        rows = self.read(
             "SELECT * FROM message WHERE conversation_id = ? ORDER BY id", conversation_id
         )
         return [_message(row) for row in rows]
 
     def message(self, message_id: int) -> Message:
-        rows = self._read("SELECT * FROM message WHERE id = ?", message_id)
+        rows = self.read("SELECT * FROM message WHERE id = ?", message_id)
         if not rows:
             raise StoreError("store_no_conversation")
         return _message(rows[0])
@@ -95,13 +132,13 @@ class Store:
         state: MessageState = MessageState.FINISHED,
         language: str | None = None,
     ) -> Message:
-        with self._write() as db:
+        with self.write() as db:
             added = _insert(db, conversation_id, role, text, state, language)
         return added
 
     def add_turn(self, conversation_id: int, text: str, language: str) -> tuple[Message, Message]:
         """A user message and its waiting reply, both or neither."""
-        with self._write() as db:
+        with self.write() as db:
             user = _insert(
                 db, conversation_id, Role.USER, text, MessageState.FINISHED, language
             )
@@ -110,7 +147,7 @@ class Store:
 
     def replace_after(self, user: Message) -> Message:
         """Whatever follows ``user`` makes room for a new waiting reply."""
-        with self._write() as db:
+        with self.write() as db:
             db.execute(
                 "DELETE FROM message WHERE conversation_id = ? AND id > ?",
                 (user.conversation_id, user.id),
@@ -130,29 +167,31 @@ class Store:
         return self.message(message_id)
 
     def preference(self, key: str, default: Any = None) -> Any:
-        rows = self._read("SELECT value FROM preference WHERE key = ?", key)
+        rows = self.read("SELECT value FROM preference WHERE key = ?", key)
         return json.loads(rows[0]["value"]) if rows else default
 
     def set_preference(self, key: str, value: Any) -> None:
         """``value`` is anything that JSON can hold."""
-        with self._write() as db:
+        with self.write() as db:
             db.execute(
                 "INSERT INTO preference VALUES (?, ?)"
                 " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
                 (key, json.dumps(value)),
             )
 
-    def _read(self, sql: str, *values: Any) -> list[sqlite3.Row]:
+    def read(self, sql: str, *values: Any) -> list[sqlite3.Row]:
+        """For this room alone: the rows of one query."""
         with self._lock, _failures(self.path):
             return self._db.execute(sql, values).fetchall()
 
     def _change(self, sql: str, *values: Any) -> None:
-        with self._write() as db:
+        with self.write() as db:
             if db.execute(sql, values).rowcount == 0:
                 raise StoreError("store_no_conversation")
 
     @contextmanager
-    def _write(self) -> Iterator[sqlite3.Connection]:
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """For this room alone: one transaction, whole or not at all."""
         with self._lock, _failures(self.path):
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -223,7 +262,7 @@ def _insert(
 
 
 def _column(value: Any) -> Any:
-    if isinstance(value, Figures):
+    if isinstance(value, Figures | AutoChoice):
         return json.dumps(asdict(value))
     if isinstance(value, dict):
         return json.dumps(value)
@@ -232,7 +271,12 @@ def _column(value: Any) -> Any:
 
 def _conversation(row: sqlite3.Row) -> Conversation:
     return Conversation(
-        row["id"], row["title"], bool(row["speculation"]), row["created"], row["updated"]
+        row["id"],
+        row["title"],
+        bool(row["speculation"]),
+        row["created"],
+        row["updated"],
+        SpeculationMode(row["mode"]),
     )
 
 
@@ -245,14 +289,16 @@ def _message(row: sqlite3.Row) -> Message:
         state=MessageState(row["state"]),
         created=row["created"],
         language=row["language"],
-        figures=_figures(row["figures"]),
+        figures=figures_from(row["figures"]),
         finish_reason=row["finish_reason"],
         error=row["error"],
         error_values=json.loads(row["error_values"]),
+        kind=row["kind"],
+        choice=AutoChoice(**json.loads(row["choice"])) if row["choice"] else None,
     )
 
 
-def _figures(column: str | None) -> Figures | None:
+def figures_from(column: str | None) -> Figures | None:
     if column is None:
         return None
     values = {

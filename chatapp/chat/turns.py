@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any, Protocol
 
 from chatapp.chat.history import FittedPrompt, Prompt, check_length, fit
@@ -17,13 +18,16 @@ from chatapp.chat.messages import check_message, title_of
 from chatapp.chat.reply import RunningReply, TurnUpdate
 from chatapp.chat.store import Store
 from chatapp.domain import (
+    AutoChoice,
     Chunk,
+    Conversation,
     EngineState,
     EngineStatus,
     Message,
     MessageState,
     Role,
     Sampling,
+    SpeculationMode,
 )
 from chatapp.errors import InputError
 
@@ -42,14 +46,20 @@ class AnsweringEngine(Protocol):
 
 
 class Turns:
-    """``prompts`` gives the prompt of the target in use; it may raise a PairError."""
+    """``prompts`` gives the prompt of the target in use; it may raise a PairError. ``choose``
+    decides about speculation where a conversation leaves that to *auto*."""
 
     def __init__(
-        self, store: Store, engine: AnsweringEngine, prompts: Callable[[], Prompt]
+        self,
+        store: Store,
+        engine: AnsweringEngine,
+        prompts: Callable[[], Prompt],
+        choose: Callable[[Conversation, Message], AutoChoice] | None = None,
     ) -> None:
         self._store = store
         self._engine = engine
         self._prompts = prompts
+        self._choose = choose
         self._running: dict[int, RunningReply] = {}
 
     async def send(
@@ -113,6 +123,11 @@ class Turns:
         self, user: Message, reply: Message, sampling: Sampling | None
     ) -> AsyncIterator[TurnUpdate]:
         conversation = self._store.conversation(user.conversation_id)
+        speculation = conversation.speculation
+        if conversation.mode is SpeculationMode.AUTO and self._choose is not None:
+            choice = self._choose(conversation, user)
+            self._store.set_choice(reply, choice)
+            reply, speculation = replace(reply, choice=choice), choice.speculation
         running = RunningReply(
             self._store,
             user,
@@ -120,7 +135,7 @@ class Turns:
             ready=lambda: self._ready(user),
             stream=self._stream,
             sampling=sampling or Sampling(),
-            speculation=conversation.speculation,
+            speculation=speculation,
         )
         self._running[user.conversation_id] = running
         try:

@@ -10,6 +10,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from chatapp.domain import Chunk, Counts, Figures
+from chatapp.measure.trace import Arrival, Trace
 
 WINDOW_S = 1.0
 WINDOW_STEPS = 10
@@ -39,6 +40,7 @@ class ReplyMeter:
         self._first: Chunk | None = None
         self._last: Chunk | None = None
         self._steps: list[int] = []
+        self._arrivals: list[Arrival] = []
         self._recent: deque[Chunk] = deque()
 
     def add(self, chunk: Chunk) -> None:
@@ -46,6 +48,7 @@ class ReplyMeter:
         self._last = chunk
         if chunk.counts.speculation:
             self._steps.extend(chunk.step_lengths)
+        self._arrivals.append(Arrival(chunk.at, chunk.completion_tokens, len(self._steps)))
         self._recent.append(chunk)
         while len(self._recent) > 2 and self._recent[1].at <= chunk.at - WINDOW_S:
             self._recent.popleft()
@@ -80,6 +83,18 @@ class ReplyMeter:
             ttft_s=self._first.at if self._first else None,
             duration_s=last.at if last else 0.0,
             step_lengths=tuple(self._steps),
+        )
+
+    def trace(self) -> Trace:
+        """The record of the stream so far, from which all figures can be recomputed."""
+        counts, last = self._counts, self._last
+        return Trace(
+            speculation=counts.speculation,
+            prompt_tokens=last.prompt_tokens if last else 0,
+            cached_tokens=last.cached_tokens if last else 0,
+            token_ids=last.token_ids if last else (),
+            step_lengths=tuple(self._steps),
+            arrivals=tuple(self._arrivals),
         )
 
     @property

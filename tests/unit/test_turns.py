@@ -16,17 +16,23 @@ import pytest
 
 from chatapp.chat import reply as reply_module
 from chatapp.chat.store import Store
+from chatapp.chat.traces import Traces
 from chatapp.chat.turns import Turns, TurnUpdate
 from chatapp.domain import (
+    AutoChoice,
     Chunk,
+    Conversation,
     Counts,
     EngineState,
     EngineStatus,
+    Message,
     MessageState,
     Role,
     Sampling,
+    SpeculationMode,
 )
 from chatapp.errors import EngineError, InputError, StoreError
+from chatapp.measure.trace import figures_of
 
 
 class Letters:
@@ -317,3 +323,46 @@ async def test_stop_all_ends_every_reply(store: Store) -> None:
     ended = await asyncio.gather(*readers)
     assert {update.reply.state for update in ended} == {MessageState.STOPPED}
     assert engine.closed == 3
+
+
+async def test_auto_chooses_before_the_reply_and_says_what(store: Store) -> None:
+    engine = Script()
+    choice = AutoChoice(speculation=False, state="slower", speedup=0.92)
+    turns = Turns(store, engine, Letters, choose=lambda conversation, user: choice)
+    conversation = store.create_conversation("auto")
+    store.set_mode(conversation.id, SpeculationMode.AUTO)
+    updates = [update async for update in turns.send(conversation.id, "Hello there")]
+    assert engine.asked[0][2] is False
+    assert all(update.reply.choice == choice for update in updates)
+    assert store.messages(conversation.id)[-1].choice == choice
+
+
+async def test_a_toggle_turned_in_the_middle_counts_from_the_next_reply(store: Store) -> None:
+    engine = Script(gap=0.02)
+    chosen: list[int] = []
+
+    def choose(conversation: Conversation, user: Message) -> AutoChoice:
+        chosen.append(user.id)
+        return AutoChoice(True, "unknown")
+
+    turns = Turns(store, engine, Letters, choose)
+    conversation = store.create_conversation("auto", speculation=False)
+    async for update in turns.send(conversation.id, "one"):
+        if update.live:
+            store.set_mode(conversation.id, SpeculationMode.AUTO)
+    assert [speculation for *_, speculation in engine.asked] == [False] and not chosen
+    async for _ in turns.send(conversation.id, "two"):
+        pass
+    assert [speculation for *_, speculation in engine.asked] == [False, True]
+
+
+async def test_the_record_of_a_reply_gives_its_figures_again(store: Store) -> None:
+    engine = Script(words=tuple("abcdef"))
+    conversation = store.create_conversation("record")
+    turns = Turns(store, engine, Letters)
+    *_, last = [update async for update in turns.send(conversation.id, "letters")]
+    trace = Traces(store).of(last.reply.id)
+    assert trace is not None and figures_of(trace) == last.reply.figures
+    assert last.reply.kind == "prose"
+    store.delete_conversation(conversation.id)
+    assert Traces(store).of(last.reply.id) is None

@@ -1,0 +1,61 @@
+"""The records of replies' streams, and the averages over replies, from the store."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from chatapp.chat.store import Store, figures_from
+from chatapp.domain import Message
+from chatapp.measure.averages import Averages, Measured, averages
+from chatapp.measure.trace import Arrival, Trace
+
+
+class Traces:
+    """Keeps the record of each reply's stream for as long as the reply is kept."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def keep(self, message_id: int, trace: Trace) -> None:
+        with self._store.write() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO trace VALUES (?, ?)",
+                (message_id, json.dumps(document(trace))),
+            )
+
+    def of(self, message_id: int) -> Trace | None:
+        """None for a reply from before records were kept, or that never began."""
+        rows = self._store.read("SELECT document FROM trace WHERE message_id = ?", message_id)
+        return trace_from(json.loads(rows[0]["document"])) if rows else None
+
+    def averages(self, conversation_id: int | None = None) -> Averages:
+        """Over one conversation, or over all replies ever measured."""
+        where = "" if conversation_id is None else " AND conversation_id = ?"
+        values = () if conversation_id is None else (conversation_id,)
+        rows = self._store.read(
+            f"SELECT language, kind, figures FROM message WHERE figures IS NOT NULL{where}",
+            *values,
+        )
+        found = ((row, figures_from(row["figures"])) for row in rows)
+        return averages(
+            Measured(row["language"], row["kind"], figures) for row, figures in found if figures
+        )
+
+
+def averages_of(messages: list[Message]) -> Averages:
+    """Over messages at hand."""
+    return averages(Measured(m.language, m.kind, m.figures) for m in messages if m.figures)
+
+
+def document(trace: Trace) -> dict[str, Any]:
+    """A trace as JSON holds it: short, since there is one number per token."""
+    arrivals = [[a.at, a.tokens, a.steps] for a in trace.arrivals]
+    return asdict(trace) | {"arrivals": arrivals}
+
+
+def trace_from(told: dict[str, Any]) -> Trace:
+    arrivals = tuple(Arrival(*one) for one in told["arrivals"])
+    lists = {name: tuple(told[name]) for name in ("token_ids", "step_lengths")}
+    return Trace(**told | lists | {"arrivals": arrivals})

@@ -1,0 +1,132 @@
+"""Makes a comparison: the same prompt with speculation on and off, by the same engine.
+
+The lanes run one after the other, so they do not share the machine. Each lane is warmed
+up first, which also fills its prefix cache; warm-ups are not counted. Stop reading the
+events at any point: ``result`` has what was measured until then.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+from chatapp.domain import Chunk, Role, Sampling
+from chatapp.measure.figures import LiveFigures, ReplyMeter
+from chatapp.measure.kind import kind_of
+from chatapp.measure.lanes import Comparison, Run, Setting
+from chatapp.measure.trace import Trace, trace_of
+
+WARM_UP_TOKENS = 16
+
+Stream = Callable[[Sequence[int], Sampling, bool], AsyncIterator[Chunk]]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to compare. ``prompt_ids`` is what the engine gets for ``messages``."""
+
+    messages: tuple[tuple[Role, str], ...]
+    prompt_ids: tuple[int, ...]
+    language: str
+    sampling: Sampling
+    rounds: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class WarmingUp:
+    speculation: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LaneText:
+    """A lane as it is now. ``trace`` is the record so far."""
+
+    speculation: bool
+    round: int
+    text: str
+    live: LiveFigures
+    trace: Trace
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    run: Run
+
+
+Event = WarmingUp | LaneText | RunEnded
+
+
+class Comparing:
+    """``kind`` of the result is that of the first answer. ``clock`` is the wall clock."""
+
+    def __init__(
+        self, stream: Stream, plan: Plan, setting: Setting, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._stream, self._plan = stream, plan
+        self._ended = False
+        self._comparison = Comparison(
+            clock(), plan.messages, plan.language, "prose", plan.sampling, plan.rounds, setting
+        )
+
+    @property
+    def result(self) -> Comparison:
+        runs = self._comparison.runs
+        kind = kind_of(runs[0].text) if runs else "prose"
+        return replace(self._comparison, kind=kind, cancelled=not self._ended)
+
+    async def events(self) -> AsyncIterator[Event]:
+        for speculation in (True, False):
+            yield WarmingUp(speculation)
+            await self._warm_up(speculation)
+        for number in range(1, self._plan.rounds + 1):
+            for place, speculation in enumerate(order(number), start=1):
+                async with aclosing(self._run(speculation, number, place)) as events:
+                    async for event in events:
+                        yield event
+        self._ended = True
+
+    async def _warm_up(self, speculation: bool) -> None:
+        tokens = min(WARM_UP_TOKENS, self._plan.sampling.max_tokens)
+        short = replace(self._plan.sampling, max_tokens=tokens)
+        async with aclosing(self._stream(self._plan.prompt_ids, short, speculation)) as chunks:
+            async for _ in chunks:
+                pass
+
+    async def _run(self, speculation: bool, number: int, place: int) -> AsyncIterator[Event]:
+        sampling = self._sampling(number)
+        meter = ReplyMeter(speculation)
+        seen: list[Chunk] = []
+        try:
+            async with aclosing(
+                self._stream(self._plan.prompt_ids, sampling, speculation)
+            ) as chunks:
+                async for chunk in chunks:
+                    seen.append(chunk)
+                    meter.add(chunk)
+                    live = meter.live()
+                    yield LaneText(speculation, number, chunk.text, live, meter.trace())
+        finally:
+            if seen:
+                self._keep(speculation, number, place, seen)
+        if seen:
+            yield RunEnded(self._comparison.runs[-1])
+
+    def _keep(self, speculation: bool, number: int, place: int, seen: list[Chunk]) -> None:
+        last = seen[-1]
+        cut = last.finish_reason in (None, "abort")
+        run = Run(speculation, number, place, last.text, trace_of(seen), last.finish_reason, cut)
+        self._comparison = replace(self._comparison, runs=(*self._comparison.runs, run))
+
+    def _sampling(self, number: int) -> Sampling:
+        """Each round has a seed of its own, the same in both lanes."""
+        sampling = self._plan.sampling
+        if sampling.seed is None or sampling.temperature == 0:
+            return sampling
+        return replace(sampling, seed=sampling.seed + number - 1)
+
+
+def order(number: int) -> tuple[bool, bool]:
+    """Which lane goes first in round ``number``: on in odd rounds, off in even ones."""
+    return (True, False) if number % 2 else (False, True)
