@@ -62,7 +62,7 @@ def test_a_prefix_is_shared_within_a_state_and_not_between(raw, prompt):
         raw.answer(Job(ids, {"max_new_tokens": 2}, on))["meta_info"]["cached_tokens"]
         for on in (False, True, False, True)
     ]
-    assert cached[:2] == [0, 0]
+    assert max(cached[:2]) < 10, "more than the template's first words"
     assert min(cached[2:]) > len(ids) // 2
 
 
