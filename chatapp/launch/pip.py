@@ -8,8 +8,7 @@ import re
 import selectors
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,17 +57,20 @@ class Pip:
 
     def run(self, command: Sequence[str]) -> tuple[int, list[str]]:
         self.temporary.mkdir(parents=True, exist_ok=True)
-        before = self._installed()
+        before, expected = self._installed(), 0
         tail: list[str] = []
         with self.log.open("a", encoding="utf-8") as log:
             log.write(f"\n$ {' '.join(command)}\n")
             process = self._start(command)
             try:
-                for line in _lines(process, lambda: self._count(before)):
+                for line in _lines(process):
+                    if not line:
+                        self._count(before, expected)
+                        continue
                     log.write(line)
                     log.flush()
                     tail = [*tail[-200:], line.rstrip()]
-                    self._show(line)
+                    expected = self._show(line) or expected
             finally:
                 if process.poll() is None:
                     process.terminate()
@@ -87,19 +89,21 @@ class Pip:
             preexec_fn=_die_with_parent,
         )
 
-    def _show(self, line: str) -> None:
+    def _show(self, line: str) -> int:
+        """Shows a line that tells something; the number of packages that will be unpacked."""
         for pattern, key in _DETAILS:
             if found := pattern.match(line):
                 name, size = (*found.groups(), "")[:2]
-                if key == "installing":
-                    name = str(name.count(",") + 1)
-                self.progress.detail(key, name=name, size=size)
+                count = name.count(",") + 1 if key == "installing" else 0
+                self.progress.detail(key, name=name, size=size, count=count)
+                return count
+        return 0
 
-    def _count(self, before: int) -> None:
+    def _count(self, before: int, expected: int) -> None:
         """While pip unpacks it is silent: count what appears."""
         done = self._installed() - before
-        if done > 0:
-            self.progress.detail("unpacked", count=done)
+        if expected and done > 0:
+            self.progress.detail("unpacked", count=min(done, expected), total=expected)
         else:
             self.progress.tick()
 
@@ -108,18 +112,14 @@ class Pip:
         return sum(1 for _ in venv.glob("lib/python*/site-packages/*.dist-info"))
 
 
-def _lines(process: subprocess.Popen[bytes], idle: Callable[[], None]) -> Iterator[str]:
-    """The output line by line; calls ``idle`` when nothing has come for a moment."""
+def _lines(process: subprocess.Popen[bytes]) -> Iterator[str]:
+    """The output line by line; an empty text now and then, so that time can be shown."""
     pending = b""
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
-        last_idle = time.monotonic()
         while True:
-            ready = selector.select(timeout=0.2)
-            if time.monotonic() - last_idle > 0.5:
-                last_idle = time.monotonic()
-                idle()
-            if not ready:
+            if not selector.select(timeout=0.3):
+                yield ""
                 continue
             block = os.read(process.stdout.fileno(), 65536)
             *lines, pending = (pending + block).split(b"\n")

@@ -12,15 +12,18 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from chatapp import locations
 from chatapp.errors import ProductError
-from chatapp.launch import install, machine, network, repair, stamp, start
+from chatapp.launch import complete, install, machine, network, repair, stamp, start
 from chatapp.launch.lock import only_one
 from chatapp.launch.machine import Driver, LaunchError
 from chatapp.launch.pip import Pip, _error
@@ -544,6 +547,38 @@ def test_both_sets_are_closed_over_the_common_list() -> None:
     assert [p.stem for p in stamp.requirement_files("cuda")] == ["cuda", "app"]
     assert "sglang==0.5.23" in stamp.requirement_files("cpu")[0].read_text()
     assert "sglang==0.5.23" in stamp.requirement_files("cuda")[0].read_text()
+
+
+@pytest.mark.parametrize(
+    ("line", "count", "shown"),
+    [
+        ("Collecting gradio==6 (from -r x (line 1))\n", 0, "looking for gradio"),
+        ("  Downloading torch-2.13.0+cpu-cp311.whl (190 MB)\n", 0, "downloading torch (190 MB)"),
+        ("  Downloading https://x/a/torch-2.whl (1 kB)\n", 0, "downloading torch (1 kB)"),
+        ("Requirement already satisfied: numpy==2 in /x\n", 0, "numpy is there"),
+        ("Installing collected packages: a, b, c\n", 3, "unpacking 3 packages"),
+        ("Looking in links: /wheels\n", 0, ""),
+    ],
+)
+def test_what_pip_does_is_shown(line: str, count: int, shown: str, tmp_path: Path) -> None:
+    progress = Progress(Texts("en"), 1, io.StringIO())
+    pip = Pip(tmp_path / "bin" / "python", tmp_path / "log", tmp_path / "tmp", progress)
+    assert pip._show(line) == count
+    assert progress._detail == shown
+
+
+def test_the_cpu_set_is_closed() -> None:
+    """What its packages need is pinned too, since they are installed without their needs."""
+    pins = [Requirement(line) for line in complete._pins("cpu")]
+    pinned = {canonicalize_name(pin.name): pin for pin in pins}
+    for name in sorted(pinned.keys() - {"sglang"}):  # whose own list is for CUDA only
+        if pinned[name].marker and not pinned[name].marker.evaluate():
+            continue
+        for line in requires(name) or []:
+            need = Requirement(line)
+            if need.marker is None or need.marker.evaluate({"extra": ""}):
+                found = canonicalize_name(need.name)
+                assert found in pinned or found.startswith("nvidia-"), f"{name} needs {line}"
 
 
 def test_the_error_of_a_launcher_is_an_error_like_any_other() -> None:
