@@ -35,6 +35,11 @@ class Tree:
             wanted = self.steps + 1
             raise ValueError(f"a chain of {self.steps} steps verifies {wanted} tokens: {self}")
 
+    @property
+    def reserved_tokens(self) -> int:
+        """Tokens of the context that the engine keeps free for the tree of each request."""
+        return max(self.topk * self.steps, self.draft_tokens)
+
     def __str__(self) -> str:
         return f"{self.steps}/{self.topk}/{self.draft_tokens}"
 

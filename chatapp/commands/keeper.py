@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from pathlib import Path
 from typing import Any
 
 from chatapp import locations
 from chatapp.devices import engine_device
-from chatapp.domain import EngineState, EngineStatus
+from chatapp.domain import EngineState, EngineStatus, Pair
 from chatapp.engine.process import Engine
 from chatapp.engine.prompt import ChatPrompt
 from chatapp.errors import EngineError, ProductError
@@ -30,8 +29,8 @@ class EngineKeeper:
         self._failure: ProductError | None = None
         self._starting = False
         self._busy = asyncio.Lock()
-        self._prompts: dict[Path, ChatPrompt] = {}
-        self._target: tuple[Path, int] | None = None
+        self._prompt: ChatPrompt | None = None
+        self._pair: Pair | None = None
 
     async def start(self) -> None:
         async with self._busy:
@@ -81,18 +80,15 @@ class EngineKeeper:
 
     def prompt(self) -> ChatPrompt:
         """How the target wants a conversation written. Raises PairError."""
-        if self._target is None:
-            pair = find_pair(self._settings)
-            self._target = (pair.target, pair.context_length)
-        target, context_length = self._target
-        if target not in self._prompts:
-            self._prompts[target] = ChatPrompt(target, context_length)
-        return self._prompts[target]
+        if self._prompt is None:
+            pair = self._pair or find_pair(self._settings)
+            usable = pair.context_length - pair.tree.reserved_tokens
+            self._prompt = ChatPrompt(pair.target, usable)
+        return self._prompt
 
     async def _start(self) -> None:
         pair = await asyncio.to_thread(find_pair, self._settings)
-        self._target = (pair.target, pair.context_length)
-        self._prompts.clear()
+        self._pair, self._prompt = pair, None
         device = await asyncio.to_thread(engine_device, self._settings)
         log = locations.engine_log(self._settings.data_dir)
         self._engine = Engine(pair, device, log, self._settings.engine_args)

@@ -38,7 +38,7 @@ def build_app(services: Services, settings: Settings) -> tuple[Any, Page]:
                 api_visibility="private",
             )
         demo.unload(_unload(page))
-    demo.queue(api_open=False, default_concurrency_limit=None)
+    demo.api_open = False  # what queue(api_open=False) does, without building the app anew
     return demo, page
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from typing import Any
 
 from markupsafe import Markup
@@ -12,7 +14,8 @@ from chatapp.texts import Texts
 from chatapp.ui.render import render
 
 _DOWN = (EngineState.FAILED, EngineState.STOPPED)
-_LOG_LINES = 40
+_LOG_LINES, _LOG_COLUMNS = 20, 240
+_SECRET = re.compile(r"""(api_key['"]?\s*[:=]\s*['"])[^'"]+""")
 
 
 def engine(texts: Texts, status: EngineStatus) -> Markup:
@@ -53,7 +56,9 @@ def card(texts: Texts, status: EngineStatus) -> Markup:
 
 
 def log(status: EngineStatus) -> str:
-    return "\n".join(status.log_tail[-_LOG_LINES:])
+    """The end of the log, long lines cut, without the key that the engine prints."""
+    lines = (_SECRET.sub(r"\1…", line) for line in status.log_tail[-_LOG_LINES:])
+    return "\n".join(textwrap.shorten(line, _LOG_COLUMNS, placeholder=" …") for line in lines)
 
 
 def _phases(texts: Texts, status: EngineStatus) -> list[dict[str, Any]]:

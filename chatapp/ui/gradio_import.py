@@ -2,11 +2,13 @@
 
 ``import gradio`` writes the ``.pyi`` stub of every component anew each time, which is
 half of its import time; a component whose source cannot be found is spared that, so no
-source is found while Gradio loads. IPython, which SGLang brings along, is not needed.
+source is found while Gradio loads. IPython, which SGLang brings along and Gradio would
+load to look for a notebook, is not needed in this process at all.
 """
 
 from __future__ import annotations
 
+import gc
 import inspect
 import os
 import sys
@@ -16,8 +18,8 @@ from typing import Any
 
 
 @contextmanager
-def _without_stubs() -> Iterator[None]:
-    getfile, ipython = inspect.getfile, sys.modules.get("IPython")
+def _quickly() -> Iterator[None]:
+    getfile = inspect.getfile
 
     def found_elsewhere_only(thing: Any) -> str:
         if str(getattr(thing, "__module__", "")).startswith("gradio."):
@@ -25,20 +27,20 @@ def _without_stubs() -> Iterator[None]:
         return getfile(thing)
 
     inspect.getfile = found_elsewhere_only
-    if ipython is None:
-        sys.modules["IPython"] = None  # type: ignore[assignment]
+    gc.disable()  # nothing that an import makes is garbage
     try:
         yield
     finally:
         inspect.getfile = getfile
-        if ipython is None:
-            del sys.modules["IPython"]
+        gc.enable()
+        gc.freeze()
 
 
 def _import() -> Any:
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    with _without_stubs():
+    sys.modules.setdefault("IPython", None)  # type: ignore[arg-type]
+    with _quickly():
         import gradio
     return gradio
 
