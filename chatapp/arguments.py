@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from chatapp.texts import Texts, system_language
 
-COMMANDS = ("run", "ask", "test", "bench", "doctor", "train")
+COMMANDS = ("run", "ask", "pairs", "plan", "test", "bench", "doctor", "train")
 _PASSED_ON = ("test", "train")
 _TAKE_A_VALUE = ("--port", "--data-dir", "--device", "--pair", "--engine-arg", "--language")
 
@@ -103,6 +103,23 @@ def _ask(parser: argparse.ArgumentParser, texts: Texts) -> None:
     _option(parser, texts, "--json", action="store_true", default=False)
 
 
+def _pairs(parser: argparse.ArgumentParser, texts: Texts) -> None:
+    choices = ("list", "check", "download")
+    _option(parser, texts, "action", nargs="?", choices=choices, default="list")
+    _option(parser, texts, "name", nargs="?", default=None, metavar="NAME")
+    sources = ("auto", "mirror", "huggingface", "modelscope")
+    _option(parser, texts, "--source", choices=sources, default="auto")
+    _option(parser, texts, "--json", action="store_true", default=False)
+
+
+def _plan(parser: argparse.ArgumentParser, texts: Texts) -> None:
+    gigabytes = _number(float, 0.1, 10_000.0)
+    _option(parser, texts, "--gpu-memory", type=gigabytes, default=None, metavar="GB")
+    _option(parser, texts, "--context", type=_number(int, 1), default=None, metavar="TOKENS")
+    _option(parser, texts, "--preset", default=None, metavar="NAME")
+    _option(parser, texts, "--json", action="store_true", default=False)
+
+
 def _bench(parser: argparse.ArgumentParser, texts: Texts) -> None:
     _option(parser, texts, "what", choices=("switch",))
     _option(parser, texts, "--json", action="store_true", default=False)
@@ -127,6 +144,8 @@ _OPTIONS: dict[str, Callable[[argparse.ArgumentParser, Texts], None]] = {
     "run": _run,
     "ask": _ask,
     "test": _test,
+    "pairs": _pairs,
+    "plan": _plan,
     "bench": _bench,
     "doctor": _doctor,
     "train": _train,

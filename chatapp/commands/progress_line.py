@@ -1,0 +1,68 @@
+"""Shows a download in a terminal: one line that is written over, on standard error."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from chatapp.pairs.download import Download
+from chatapp.pairs.progress import DownloadState, Progress
+from chatapp.texts import Texts
+
+_EVERY_S = 0.25
+_QUIET_EVERY_S = 10.0
+
+
+def follow(download: Download, texts: Texts) -> Progress:
+    """Until it has ended. An interrupt keeps what has arrived: it comes back as PAUSED."""
+    on_terminal = sys.stderr.isatty()
+    every = _EVERY_S if on_terminal else _QUIET_EVERY_S
+    shown = 0.0
+    try:
+        while not (progress := download.wait(0.05)).state.ended:
+            if time.monotonic() - shown >= every:
+                shown = time.monotonic()
+                _show(line(progress, texts), on_terminal)
+    except KeyboardInterrupt:
+        download.pause()
+        print("\n" + texts("pairs.kept"), file=sys.stderr)
+        return download.progress()
+    _show(line(progress, texts), on_terminal)
+    if on_terminal:
+        print(file=sys.stderr)
+    return progress
+
+
+def line(progress: Progress, texts: Texts) -> str:
+    """``fetching 1.2 / 8.5 GB, 14.2 MB/s, 8 min left, model-00001…``"""
+    parts = [texts(f"pairs.state.{progress.state}")]
+    if progress.total:
+        values = {"done": _size(progress.done), "total": _size(progress.total)}
+        parts.append(texts("pairs.so_far", **values))
+    if progress.bytes_per_second:
+        parts.append(f"{_size(round(progress.bytes_per_second))}/s")
+    if progress.seconds_left is not None:
+        parts.append(texts("pairs.left", time=duration(progress.seconds_left)))
+    current = next((file for file in progress.files if 0 < file.done < file.size), None)
+    if current and progress.state is DownloadState.FETCHING:
+        parts.append(current.path)
+    return ", ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _size(size: int) -> str:
+    return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
+
+
+def _show(text: str, on_terminal: bool) -> None:
+    print(
+        f"\r{text}\033[K" if on_terminal else text,
+        end="" if on_terminal else "\n",
+        file=sys.stderr,
+        flush=True,
+    )
