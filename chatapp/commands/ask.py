@@ -67,7 +67,7 @@ async def _answer(
         top_p=arguments.top_p,
         top_k=arguments.top_k,
         min_p=arguments.min_p,
-        max_tokens=min(arguments.max_tokens or Sampling.max_tokens, room),
+        max_tokens=min(arguments.max_tokens or Sampling().max_tokens, room),
         seed=arguments.seed,
     )
     speculation = arguments.speculation == "on"
