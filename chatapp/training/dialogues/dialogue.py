@@ -1,0 +1,62 @@
+"""Whole dialogues: turns of mixed topics and languages, and requests to say it again."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+
+from chatapp.training.dialogues.phrasing import AGAIN, AGAIN_OTHER, phrasing_held_out
+from chatapp.training.dialogues.topics import LANGUAGES, Turn, draw_turn
+
+STAY, AGAIN_SHARE = 0.8, 0.06
+
+
+def again(chance: random.Random, before: Turn, held_out: bool) -> Turn | None:
+    """"Say that again", or the same in the other language; None when it does not fit."""
+    other = before.other is not None and chance.random() < 0.6
+    language = before.language
+    forms = (AGAIN_OTHER if other else AGAIN)[language]
+    number = chance.randrange(len(forms))
+    phrasing = f"{'other' if other else 'again'}/{language}/{number}"
+    if phrasing_held_out(phrasing) != held_out:
+        return None
+    answer = before.other if other and before.other is not None else before.answer
+    spoken = LANGUAGES[language == "zh"] if other else language
+    return replace(
+        before, topic="again", language=spoken, question=forms[number], answer=answer,
+        must=(answer,), other=None, phrasing=phrasing,
+    )  # fmt: skip
+
+
+def dialogue(chance: random.Random, turns: int) -> list[Turn]:
+    """A dialogue for training: nothing in it is held out."""
+    language = chance.choice(LANGUAGES)
+    found: list[Turn] = []
+    while len(found) < turns:
+        if found and found[-1].topic != "again" and chance.random() < AGAIN_SHARE:
+            turn = again(chance, found[-1], held_out=False)
+            if turn is not None:
+                found.append(turn)
+                continue
+        if chance.random() > STAY:
+            language = chance.choice(LANGUAGES)
+        found.append(draw_turn(chance, language, held_out=False))
+    return found
+
+
+def dialogues(seed: int, turns: int) -> Iterator[list[Turn]]:
+    """Endless dialogues of up to ``turns`` turns, the same for the same seed."""
+    chance = random.Random(seed)
+    while True:
+        yield dialogue(chance, chance.randint(1, turns))
+
+
+def held_out_questions(seed: int, language: str, count: int) -> list[Turn]:
+    """Different single questions that training never saw."""
+    chance = random.Random(f"{seed} {language} held out")
+    found: dict[str, Turn] = {}
+    while len(found) < count:
+        turn = draw_turn(chance, language, held_out=True)
+        found.setdefault(turn.question, turn)
+    return list(found.values())

@@ -1,0 +1,103 @@
+"""Two processes, one core each, that compute the two halves of a batch's gradient.
+
+Threads that meet at every operation stand still whenever another program takes a core;
+processes that meet once a step do not. Weights and the second half's gradient lie in
+shared memory. With ``alone`` one process does both halves: slower, the same sums.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+
+import torch
+from torch import Tensor, nn
+
+#: (model, step, half) → summed loss and the number of tokens that it is summed over
+Losses = Callable[[nn.Module, int, int], tuple[Tensor, int]]
+#: Builds the same model and loss in either process.
+Maker = Callable[[], tuple[nn.Module, Losses]]
+
+
+def learnable(model: nn.Module) -> list[nn.Parameter]:
+    return [weight for weight in model.parameters() if weight.requires_grad]
+
+
+def share_weights(model: nn.Module, shared: Tensor) -> None:
+    """Move the learnable weights into ``shared``, one after the other."""
+    start = 0
+    for weight in learnable(model):
+        view = shared[start : start + weight.numel()].view_as(weight)
+        weight.data = view
+        start += weight.numel()
+
+
+def gradient(model: nn.Module, losses: Losses, step: int, half: int) -> tuple[Tensor, float, int]:
+    """One half's summed gradient, summed loss and token count."""
+    for weight in learnable(model):
+        weight.grad = None
+    loss, count = losses(model, step, half)
+    loss.backward()
+    flat = [
+        torch.zeros(w.numel()) if w.grad is None else w.grad.flatten() for w in learnable(model)
+    ]
+    return torch.cat(flat), loss.item(), count
+
+
+def serve(maker: Maker, shared: Tensor, answer: Tensor, pipe: Connection) -> None:
+    """The second process: answers steps until the first one is gone."""
+    torch.set_num_threads(1)
+    model, losses = maker()
+    share_weights(model, shared)
+    while True:
+        try:
+            step = pipe.recv()
+        except EOFError:
+            return
+        flat, loss, count = gradient(model, losses, step, 1)
+        answer.copy_(flat)
+        pipe.send((loss, count))
+
+
+class Halves:
+    def __init__(self, maker: Maker, alone: bool = False) -> None:
+        self.model, self.losses = maker()
+        self.alone = alone
+        if alone:
+            return
+        torch.set_num_threads(1)
+        size = sum(weight.numel() for weight in learnable(self.model))
+        shared = torch.cat([w.detach().flatten() for w in learnable(self.model)]).share_memory_()
+        self.answer = torch.zeros(size).share_memory_()
+        share_weights(self.model, shared)
+        context = multiprocessing.get_context("spawn")
+        self.pipe, other = context.Pipe()
+        self.process = context.Process(
+            target=serve, args=(maker, shared, self.answer, other), daemon=True
+        )
+        self.process.start()
+        other.close()
+
+    def step(self, step: int) -> float:
+        """Leave the mean gradient of both halves in the weights; return the mean loss."""
+        if self.alone:
+            first = gradient(self.model, self.losses, step, 0)
+            flat, loss, count = gradient(self.model, self.losses, step, 1)
+        else:
+            self.pipe.send(step)
+            first = gradient(self.model, self.losses, step, 0)
+            loss, count = self.pipe.recv()
+            flat = self.answer
+        total = first[2] + count
+        mean = (first[0] + flat) / total
+        start = 0
+        for weight in learnable(self.model):
+            weight.grad = mean[start : start + weight.numel()].view_as(weight)
+            start += weight.numel()
+        return (first[1] + loss) / total
+
+    def close(self) -> None:
+        if not self.alone:
+            self.pipe.close()
+            self.process.join(10)

@@ -1,0 +1,72 @@
+"""How weights move: Muon for the matrices of the layers, Adam for all the rest.
+
+Muon replaces a matrix's momentum by the nearest orthogonal matrix, which takes far
+fewer steps than Adam for a model this small. Matrices of one shape go together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+CORES = 2
+
+
+def orthogonal(batch: Tensor, rounds: int = 5) -> Tensor:
+    """The nearest orthogonal matrix to each of [n, rows, columns], by Newton–Schulz."""
+    a, b, c = 3.4445, -4.7750, 2.0315
+    wide = batch.shape[1] <= batch.shape[2]
+    x = batch.bfloat16() if wide else batch.transpose(1, 2).contiguous().bfloat16()
+    x = x / (x.float().norm(dim=(1, 2), keepdim=True) + 1e-7).bfloat16()
+    for _ in range(rounds):
+        square = x @ x.transpose(1, 2)
+        x = a * x + (b * square + c * square @ square) @ x
+    return (x if wide else x.transpose(1, 2)).float()
+
+
+class Muon(torch.optim.Optimizer):
+    def __init__(
+        self, matrices: Iterable[nn.Parameter], lr: float, momentum: float, weight_decay: float
+    ) -> None:
+        super().__init__(matrices, {"lr": lr, "momentum": momentum, "decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(CORES)
+        self.move_all()
+        torch.set_num_threads(threads)
+
+    def move_all(self) -> None:
+        for group in self.param_groups:
+            shapes: dict[torch.Size, list[nn.Parameter]] = {}
+            for weight in group["params"]:
+                if weight.grad is not None:
+                    shapes.setdefault(weight.shape, []).append(weight)
+            for weights in shapes.values():
+                self.move(weights, group)
+
+    def move(self, weights: list[nn.Parameter], group: dict) -> None:
+        keep = group["momentum"]
+        pushes = []
+        for weight in weights:
+            state = self.state[weight]
+            if "momentum" not in state:
+                state["momentum"] = torch.zeros_like(weight)
+            state["momentum"].lerp_(weight.grad, 1 - keep)
+            pushes.append(weight.grad.lerp(state["momentum"], keep))
+        rows, columns = weights[0].shape
+        scale = group["lr"] * math.sqrt(max(1.0, rows / columns))
+        for weight, turn in zip(weights, orthogonal(torch.stack(pushes)), strict=True):
+            weight.mul_(1 - group["lr"] * group["decay"]).add_(turn, alpha=-scale)
+
+
+def rate(step: int, steps: int, warm_up: int, decay_from: float) -> float:
+    """Share of the full rate: up, flat, then down to almost nothing."""
+    if step < warm_up:
+        return (step + 1) / warm_up
+    start = decay_from * steps
+    return 1.0 if step < start else max(0.02, (steps - step) / (steps - start))
