@@ -121,11 +121,20 @@ def _plan(parser: argparse.ArgumentParser, texts: Texts) -> None:
 
 
 def _bench(parser: argparse.ArgumentParser, texts: Texts) -> None:
-    _option(parser, texts, "what", choices=("switch",))
+    _option(parser, texts, "what", choices=("switch", "mt-bench", "tune"))
     _option(parser, texts, "--json", action="store_true", default=False)
     _option(parser, texts, "--rounds", type=_number(int, 1), metavar="N")
     _option(parser, texts, "--max-tokens", type=_number(int, 1), metavar="N")
     _option(parser, texts, "--tree", metavar="S/K/T")
+    _option(parser, texts, "--questions", nargs="+", action="extend", metavar="FILE")
+    _option(parser, texts, "--parallel", type=_numbers, metavar="N,N")
+    _option(parser, texts, "--baseline", choices=("off", "plain"))
+    _option(parser, texts, "--limit", type=_number(int, 1), metavar="N")
+    _option(parser, texts, "--temperature", type=_number(float, 0.0, 100.0), metavar="T")
+    _option(parser, texts, "--seed", type=int, metavar="N")
+    _option(parser, texts, "--repeats", type=_number(int, 1), metavar="N")
+    _option(parser, texts, "--report", metavar="FILE")
+    _option(parser, texts, "--trees", metavar="S/K/T,S/K/T")
 
 
 def _doctor(parser: argparse.ArgumentParser, texts: Texts) -> None:
@@ -163,6 +172,14 @@ def _number(kind: type, low: float, high: float | None = None) -> Callable[[str]
 
     read.__name__ = kind.__name__
     return read
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    """An argparse type: ``1,4``."""
+    numbers = tuple(int(part) for part in text.split(","))
+    if min(numbers) < 1 or len(set(numbers)) < len(numbers):
+        raise argparse.ArgumentTypeError(f"1 …: {text}")
+    return numbers
 
 
 def _take_engine_args(argv: list[str]) -> tuple[list[str], list[str]]:

@@ -70,3 +70,8 @@ def error_log(data_dir: Path) -> Path:
 def app_record(data_dir: Path) -> Path:
     """Lock and address of the app that runs on this data directory."""
     return data_dir / "running.json"
+
+
+def bench(data_dir: Path) -> Path:
+    """Benchmarks: journals of unfinished ones, reports of finished ones."""
+    return data_dir / "bench"

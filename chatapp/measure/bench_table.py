@@ -1,0 +1,147 @@
+"""From a benchmark's answers to its table. Pure.
+
+*Tokens/s per stream* is completion tokens over decode time of that stream: all tokens
+after each request's first chunk, divided by the time from its first chunk to its last,
+both summed over the requests. Time to first token is not in it. *Speed-up* is that with
+speculation on, divided by that of the baseline. Intervals are 95%, by a bootstrap over
+questions in which a question's lanes stay together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from chatapp.measure import stats
+from chatapp.measure.averages import average
+from chatapp.measure.bench_job import Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """``category`` None: the whole set. ``identical`` of ``compared`` answers are the same
+    text in both lanes. The names are those of the JSON report."""
+
+    set: str
+    parallel: int
+    category: str | None
+    tokens_per_second: float | None
+    tokens_per_second_interval: tuple[float, float] | None
+    accept_length: float | None
+    baseline_tokens_per_second: float | None
+    baseline_tokens_per_second_interval: tuple[float, float] | None
+    speedup: float | None
+    speedup_interval: tuple[float, float] | None
+    ttft_s: float | None
+    baseline_ttft_s: float | None
+    requests: int
+    compared: int
+    identical: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What both lanes did with one question: tokens decoded and seconds that took."""
+
+    on: tuple[float, float]
+    off: tuple[float, float]
+
+
+def table(answers: Iterable[Answer], categories: bool = True) -> list[Row]:
+    """One row per set and number of streams, and below it one per category."""
+    known = list(answers)
+    rows = []
+    for name, parallel in dict.fromkeys((one.set, one.parallel) for one in known):
+        of_set = [one for one in known if (one.set, one.parallel) == (name, parallel)]
+        rows.append(_row(of_set, None))
+        for category in dict.fromkeys(one.category for one in of_set) if categories else ():
+            rows.append(_row([one for one in of_set if one.category == category], category))
+    return rows
+
+
+def as_json(row: Row) -> dict[str, Any]:
+    return asdict(row)
+
+
+def _row(answers: Sequence[Answer], category: str | None) -> Row:
+    on = [one for one in answers if one.lane == "on"]
+    off = [one for one in answers if one.lane != "on"]
+    pooled = average(one.figures for one in on)
+    questions = _questions(on, off)
+    speed, base = _estimate(questions, _on_speed), _estimate(questions, _off_speed)
+    speedup = _estimate(questions, _ratio)
+    compared, identical = _same(on, off)
+    return Row(
+        set=answers[0].set,
+        parallel=answers[0].parallel,
+        category=category,
+        tokens_per_second=pooled.tokens_per_second,
+        tokens_per_second_interval=_interval(speed),
+        accept_length=pooled.accept_length,
+        baseline_tokens_per_second=average(one.figures for one in off).tokens_per_second,
+        baseline_tokens_per_second_interval=_interval(base),
+        speedup=speedup.value if speedup else None,
+        speedup_interval=_interval(speedup),
+        ttft_s=_ttft(on),
+        baseline_ttft_s=_ttft(off),
+        requests=len(answers),
+        compared=compared,
+        identical=identical,
+    )
+
+
+def _questions(on: Sequence[Answer], off: Sequence[Answer]) -> list[_Question]:
+    found = []
+    for number in dict.fromkeys(one.question_id for one in (*on, *off)):
+        lanes = (average(one.figures for one in lane if one.question_id == number)
+                 for lane in (on, off))  # fmt: skip
+        found.append(_Question(*((lane.decoded_tokens, lane.decode_s) for lane in lanes)))
+    return found
+
+
+def _estimate(
+    questions: Sequence[_Question], statistic: Callable[[Sequence[_Question]], float | None]
+) -> stats.Estimate | None:
+    return stats.bootstrap(questions, statistic)
+
+
+def _on_speed(questions: Sequence[_Question]) -> float | None:
+    return _speed([question.on for question in questions])
+
+
+def _off_speed(questions: Sequence[_Question]) -> float | None:
+    return _speed([question.off for question in questions])
+
+
+def _ratio(questions: Sequence[_Question]) -> float | None:
+    """Over questions that both lanes have answered."""
+    both = [question for question in questions if question.on[1] > 0 and question.off[1] > 0]
+    on, off = _on_speed(both), _off_speed(both)
+    return on / off if on and off else None
+
+
+def _speed(sums: Sequence[tuple[float, float]]) -> float | None:
+    seconds = sum(spent for _, spent in sums)
+    return sum(tokens for tokens, _ in sums) / seconds if seconds > 0 else None
+
+
+def _interval(estimate: stats.Estimate | None) -> tuple[float, float] | None:
+    if estimate is None or estimate.low is None or estimate.high is None:
+        return None
+    return (estimate.low, estimate.high)
+
+
+def _ttft(answers: Sequence[Answer]) -> float | None:
+    known = [one.figures.ttft_s for one in answers if one.figures.ttft_s is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _same(on: Sequence[Answer], off: Sequence[Answer]) -> tuple[int, int]:
+    texts = {(one.repeat, one.question_id, one.turn): one.text for one in off}
+    pairs = [
+        (one.text, texts[key])
+        for one in on
+        if (key := (one.repeat, one.question_id, one.turn)) in texts
+    ]
+    return len(pairs), sum(one == other for one, other in pairs)
