@@ -57,7 +57,7 @@ class ModelScope:
             answer = self._request(listing, file, headers)
             with closing(answer):
                 at = begins_at(begin, answer.status_code, answer.headers.get("Content-Range"))
-                yield Stream(at, answer.iter_content(1 << 18))
+                yield Stream(at, self._chunks(answer))
 
     def _request(
         self, listing: Listing, file: RemoteFile, headers: dict[str, str]
@@ -70,6 +70,14 @@ class ModelScope:
                 raise
             headers.pop("Range", None)  # nothing of it is left: begin again
             return legacy.download_stream(*what, headers=headers)
+
+    def _chunks(self, answer: requests.Response) -> Iterator[bytes]:
+        """Broken lines in our words here already: to ``requests`` they are OSErrors, and so
+        is a full disk."""
+        try:
+            yield from answer.iter_content(1 << 18)
+        except requests.RequestException as error:
+            raise ConnectionLost("source_lost", source=self.name) from error
 
     @contextmanager
     def _in_words(self, model: str) -> Iterator[None]:

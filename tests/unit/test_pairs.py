@@ -228,7 +228,9 @@ def test_weights_in_several_files(folder: Path) -> None:
     assert "two.safetensors" in refused.value.values["path"]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None
+)
 @given(at=st.integers(0, 200), value=st.integers(0, 255))
 def test_any_changed_byte_is_survived(folder: Path, at: int, value: int) -> None:
     """Damage in a header is refused or harmless, never an error of another kind."""
