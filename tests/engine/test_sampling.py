@@ -39,12 +39,13 @@ def two_sample_p(a: Counter, b: Counter, least: int = 20) -> float:
     return math.erfc(z / math.sqrt(2)) / 2
 
 
-def sample(raw: Raw, ids: list[int], speculation: bool, first_seed: int) -> Counter:
-    """Tokens 2 to 4 of ``SAMPLES`` replies: what verify steps draw, drafted or not."""
+def sample(
+    raw: Raw, ids: list[int], speculation: bool, first_seed: int, count: int = SAMPLES
+) -> Counter:
+    """Tokens 2 to 4 of ``count`` replies: what verify steps draw, drafted or not."""
     parameters = SETTINGS | {"max_new_tokens": 4, "ignore_eos": True}
     jobs = [
-        Job(ids, parameters | {"sampling_seed": first_seed + i}, speculation)
-        for i in range(SAMPLES)
+        Job(ids, parameters | {"sampling_seed": first_seed + i}, speculation) for i in range(count)
     ]
     return Counter(tuple(answer["output_ids"][1:4]) for answer in raw.answers(jobs, at_once=4))
 
@@ -67,7 +68,7 @@ def test_a_broken_sampler_is_found(pocket_pair, ids, off, start_engine, monkeypa
     monkeypatch.setenv("PYTHONPATH", str(BROKEN))
     monkeypatch.setenv("SGLANG_PLUGINS", "eaglechat,broken_sampler")
     with start_engine(pocket_pair) as engine:
-        assert two_sample_p(sample(Raw(engine), ids, True, 3_000_000), off) < 1e-6
+        assert two_sample_p(sample(Raw(engine), ids, True, 3_000_000, count=600), off) < 1e-6
 
 
 @pytest.mark.parametrize(
