@@ -25,8 +25,6 @@ from pydantic_settings import (
 from chatapp import locations
 from chatapp.errors import UsageError
 
-DEFAULT_PORT = 7860
-
 Source = Literal["flag", "environment", "file", "default"]
 
 

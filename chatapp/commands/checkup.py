@@ -20,7 +20,8 @@ from chatapp import locations
 from chatapp.devices import engine_device
 from chatapp.launch import complete, machine
 from chatapp.pairs import find_pair
-from chatapp.settings import DEFAULT_PORT, Settings
+from chatapp.settings import Settings
+from chatapp.ui import port as page_port
 
 LEAST_FREE_BYTES = 2 * 10**9
 LEAST_MEMORY_BYTES = 4 * 10**9
@@ -102,7 +103,7 @@ def _pair(settings: Settings) -> Finding:
 
 
 def _port(settings: Settings) -> Finding:
-    port = settings.port or DEFAULT_PORT
+    port = settings.port or page_port.DEFAULT
     with socket.socket() as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

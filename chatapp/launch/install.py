@@ -71,9 +71,11 @@ def _steps(plan: Plan) -> list[tuple[str, Callable[[Pip, Plan], None]]]:
 
 
 def _disk(pip: Pip, plan: Plan) -> None:
+    free, needed = free_bytes(locations.project()), NEEDED_BYTES[plan.engine]
+    if free >= needed:
+        return
     have = sum(f.lstat().st_size for f in locations.venv().rglob("*") if not f.is_dir())
-    needed = max(NEEDED_BYTES[plan.engine] - have, 10**9)
-    free = free_bytes(locations.project())
+    needed = max(needed - have, 10**9)
     if free < needed:
         values = {"needed": f"{needed / 1e9:.1f}", "free": f"{free / 1e9:.1f}"}
         raise LaunchError("launch_disk", **values, place=locations.project())

@@ -18,8 +18,9 @@ from chatapp import locations
 from chatapp.commands import checkup, doctor
 from chatapp.launch import complete, machine
 from chatapp.launch.machine import Driver
-from chatapp.settings import DEFAULT_PORT, Settings
+from chatapp.settings import Settings
 from chatapp.texts import Texts
+from chatapp.ui import port
 
 OLD = Driver("535.10", 1)
 
@@ -171,4 +172,4 @@ def test_a_set_is_complete_when_every_pin_that_applies_is_there(
 
 
 def test_the_default_port_is_looked_at_when_none_is_chosen(data_dir: Path) -> None:
-    assert str(DEFAULT_PORT) in _look("port", Settings.load(data_dir=data_dir)).detail
+    assert str(port.DEFAULT) in _look("port", Settings.load(data_dir=data_dir)).detail
