@@ -34,8 +34,8 @@ function changed(before) {
     }
     pending = null;
     followEnd();
-  } else if (before.conversation !== hub.conversation || !before.sequence) {
-    input.value = recall(draftKey(hub.conversation)) || (before.sequence ? "" : input.value);
+  } else if (before.conversation !== hub.conversation) {
+    input.value = recall(draftKey(hub.conversation));
   }
   if (hub.notice) pending = null;
   if (hub.notice || before.conversation !== hub.conversation || hub.sent) notice(hub.notice || "");
@@ -54,14 +54,14 @@ function fit() {
 }
 
 document.addEventListener("input", (event) => {
-  if (event.target.id !== "ec-input") return;
+  if (event.target.id !== "ec-input" || !hub.sequence) return;
   remember(draftKey(hub.conversation), event.target.value);
   if (byId("ec-notice").textContent && !document.body.classList.contains("ec-down")) notice("");
   fit();
 });
 
 document.addEventListener("keydown", (event) => {
-  if (event.target.id !== "ec-input" || event.key !== "Enter" || event.shiftKey) return;
+  if (!hub.sequence || event.target.id !== "ec-input" || event.key !== "Enter" || event.shiftKey) return;
   if (event.isComposing || event.keyCode === 229) return;
   event.preventDefault();
   send();

@@ -24,12 +24,11 @@ watch("value", () => {
   hub = props.value || {};
   document.documentElement.lang = hub.language === "zh" ? "zh-CN" : "en";
   document.title = `${hub.title} · ${hub.app}`;
-  document.body.classList.toggle("ec-running", Boolean(hub.running));
   history.replaceState(null, "", hub.conversation ? `#${hub.conversation}` : location.pathname);
-  if (hub.theme && !before.sequence) setTheme(hub.theme);
+  if (!before.sequence) return takeOver();
   markTheme();
   changed(before);
-  if (before.conversation !== hub.conversation || !before.sequence) {
+  if (before.conversation !== hub.conversation) {
     followEnd();
     closeDrawers();
   }
@@ -45,7 +44,7 @@ window.addEventListener("hashchange", () => {
 
 document.addEventListener("click", (event) => {
   const target = event.target.closest("button");
-  if (!target || target.disabled) return;
+  if (!target || target.disabled || target.closest("#ec-first")) return;
   const data = target.dataset;
   if (data.act) act(data.act === "select" ? "open" : data.act === "switch" ? "toggle" : data.act, { ...data });
   if (data.act === "create") newConversation();
@@ -61,6 +60,7 @@ document.addEventListener("click", (event) => {
 document.addEventListener("keydown", (event) => {
   if ((event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey && event.key.toLowerCase() === "k") {
     event.preventDefault();
+    if (!hub.sequence) return;
     act("create");
     newConversation();
   }
@@ -136,7 +136,7 @@ function ask({ dialog, id, title }) {
   box.returnValue = "";
   box.onclose = () => { if (box.returnValue) act(box.returnValue, { id, title: input?.value }); };
   box.showModal();
-  input?.select();
+  input ? input.select() : box.querySelector("button").focus();
 }
 
 // The newest words stay in sight, unless someone has scrolled up to read.

@@ -78,12 +78,37 @@ const NEEDED = ["ec-scroll", "ec-input", "ec-send", "ec-notice", "ec-foot", "ec-
   "ec-engine", "ec-card", "ec-start", "ec-rename"];
 
 function begin() {
-  if (!NEEDED.every(byId)) return requestAnimationFrame(begin);
+  if (!NEEDED.every((id) => document.querySelector(`gradio-app #${id}`))) {
+    return requestAnimationFrame(begin);
+  }
+  act("hello", { conversation: Number(location.hash.slice(1)) || null });
+}
+
+// The page is whole: it takes the place of its picture, with what was typed into that.
+
+function takeOver() {
+  const picture = byId("ec-first");
+  const notes = window.ecNotes ?? {};
+  if (notes.composing) return setTimeout(takeOver, 50);
+  const typed = picture?.querySelector("#ec-input");
+  const { value, selectionStart, selectionEnd } = typed ?? {};
+  const focused = typed && document.activeElement === typed;
+  picture?.remove();
+  const input = byId("ec-input");
+  input.value = value ?? recall(draftKey(hub.conversation));
+  if (value) remember(draftKey(hub.conversation), value);
+  if (focused) {
+    input.focus();
+    input.setSelectionRange(selectionStart, selectionEnd);
+  }
+  fit();
   watchScroll();
+  followEnd();
+  markTheme();
+  beat();
   setInterval(beat, 1000);
   document.addEventListener("visibilitychange", beat);
-  act("hello", { conversation: Number(location.hash.slice(1)) || null });
-  beat();
+  if (notes.send) send();
 }
 
 begin();

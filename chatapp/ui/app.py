@@ -12,26 +12,23 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from chatapp import locations
-from chatapp.settings import Settings
 from chatapp.ui.gradio_import import gr
 from chatapp.ui.page import ACTIONS, PANES, Page, View
-from chatapp.ui.services import Services
 
 _SCRIPTS = ("page", "composer", "pulse")
 
 
-def build_app(services: Services, settings: Settings) -> tuple[Any, Page]:
-    """The page for ``services``; what it does is in ``Page``."""
-    page = Page(services, settings)
+def build_app(page: Page) -> Any:
+    """The Blocks of ``page``, which is what does the work."""
     texts = page.texts()
     with gr.Blocks(title=texts("app.name"), analytics_enabled=False, fill_width=True) as demo:
         panes = _lay_out(page.blank(texts))
         outputs = [panes[name] for name in PANES]
         for action in ACTIONS:
             getattr(panes["hub"], f"do_{action}")(
-                _handler(page, action),
+                _at_once(page, action) if action == "stop" else _handler(page, action),
                 outputs=outputs,
-                queue=True,
+                queue=action != "stop",
                 show_progress="hidden",
                 trigger_mode="multiple",
                 concurrency_limit=None,
@@ -39,7 +36,8 @@ def build_app(services: Services, settings: Settings) -> tuple[Any, Page]:
             )
         demo.unload(_unload(page))
     demo.api_open = False  # what queue(api_open=False) does, without building the app anew
-    return demo, page
+    demo._queue.sleep_when_free = 0.01  # in place of a thousand looks a second into an empty queue
+    return demo
 
 
 def _lay_out(blank: View) -> dict[str, Any]:
@@ -97,6 +95,19 @@ def _handler(page: Page, action: str) -> Callable[..., AsyncIterator[list[Any]]]
         data = event._data if isinstance(event._data, dict) else {}
         async for view in page.act(request.session_hash or "", action, data):
             yield [view.get(name, gr.skip()) for name in PANES]
+
+    handle.__annotations__ = {"event": gr.EventData, "request": gr.Request}
+    handle.__name__ = action
+    return handle
+
+
+def _at_once(page: Page, action: str) -> Callable[..., Any]:
+    """Past the queue, for what must not wait; gives the first view."""
+
+    async def handle(event: gr.EventData, request: gr.Request) -> list[Any]:
+        async for view in page.act(request.session_hash or "", action, event._data or {}):
+            return [view.get(name, gr.skip()) for name in PANES]
+        return [gr.skip()] * len(PANES)
 
     handle.__annotations__ = {"event": gr.EventData, "request": gr.Request}
     handle.__name__ = action

@@ -1,48 +1,57 @@
-"""Our style, icon and theme in the page that Gradio serves, before its own script runs.
+"""The picture of the page that is there at once: the same panes in the same places.
 
-Gradio adds a page's head from JavaScript, after its first paint; ours must be there for
-the first paint, or the page would flash in another colour.
+It is made of what the page itself is made of. Its input can be typed into; the page's own
+script takes over what was typed.
 """
 
 from __future__ import annotations
 
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+import hashlib
+from datetime import date
+from functools import lru_cache
+
+from markupsafe import Markup
+from starlette.requests import Request
+
+from chatapp import locations
+from chatapp.ui import rail
+from chatapp.ui.page import Page
+from chatapp.ui.render import render
+
+STYLES = ("tokens", "gradio", "layout", "rail", "conversation", "composer", "panel", "narrow")
 
 
-class FirstPage:
-    """Puts ``head`` behind ``<head>`` of ``/``; everything else passes untouched."""
+def first_page(page: Page, request: Request) -> str:
+    """A whole HTML page but for its end."""
+    texts = page.texts(request.headers.get("accept-language", ""))
+    view = page.blank(texts) | {
+        "rail": rail.rail(texts, page.services.store.conversations(), None, (), date.today()),
+        "foot": rail.foot(texts, page.services.engine.status()),
+    }
+    return str(
+        render(
+            "first_page",
+            texts,
+            script=Markup(_script()),
+            version=_version(),
+            theme=page.services.store.preference("theme") or "",
+            language="zh-CN" if texts.language == "zh" else "en",
+            **view,
+        )
+    )
 
-    def __init__(self, app: ASGIApp, head: str) -> None:
-        self._app = app
-        self._head = head.encode()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != "/" or scope["method"] != "GET":
-            await self._app(scope, receive, send)
-            return
-        plain = [(k, v) for k, v in scope["headers"] if k != b"accept-encoding"]
-        answer = _Rewrite(send, self._head)
-        await self._app({**scope, "headers": plain}, receive, answer)
+@lru_cache
+def style() -> str:
+    folder = locations.assets() / "css"
+    return "\n".join((folder / f"{name}.css").read_text("utf-8") for name in STYLES)
 
 
-class _Rewrite:
-    def __init__(self, send: Send, head: bytes) -> None:
-        self._send, self._head = send, head
-        self._start: Message | None = None
-        self._body = b""
+@lru_cache
+def _version() -> str:
+    return hashlib.sha256(style().encode()).hexdigest()[:12]
 
-    async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self._start = message
-            return
-        self._body += message.get("body", b"")
-        if message.get("more_body") or self._start is None:
-            return
-        if "text/html" in Headers(raw=self._start["headers"]).get("content-type", ""):
-            self._body = self._body.replace(b"<head>", b"<head>" + self._head, 1)
-        headers = MutableHeaders(raw=self._start["headers"])
-        headers["content-length"] = str(len(self._body))
-        headers["cache-control"] = "no-store"
-        await self._send(self._start)
-        await self._send({"type": "http.response.body", "body": self._body})
+
+@lru_cache
+def _script() -> str:
+    return (locations.assets() / "js" / "first.js").read_text("utf-8")

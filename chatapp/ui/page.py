@@ -116,7 +116,7 @@ class Page:
             "choices": rail.choices(texts),
             "head": head.head(texts, "", status),
             "strip": figures.strip(texts, shown),
-            "transcript": Markup(),
+            "transcript": empty.empty(texts),
             "live": Markup(),
             "box": composer.box(texts),
             "controls": composer.controls(texts, status, True, False, False),
@@ -266,7 +266,8 @@ class Page:
         reader = tab.reader = turn.latest.reader()
         try:
             async for update in reader:
-                yield self._during(tab, turn, update)
+                if not update.ended:  # the settled view follows at once
+                    yield self._during(tab, turn, update)
         finally:
             ours = tab.reader is reader
             if ours:

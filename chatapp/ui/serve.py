@@ -1,29 +1,27 @@
-"""The web server around the page: guards, our own routes, Gradio, one event loop."""
+"""The web server: guards in front, the page at once, Gradio behind, one event loop."""
 
 from __future__ import annotations
 
-import hashlib
+import asyncio
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import lru_cache
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
-from starlette.middleware import Middleware
+from starlette.applications import Starlette
 from starlette.responses import FileResponse, Response
+from starlette.routing import Mount, Route
 
 from chatapp import locations
-from chatapp.ui.app import build_app
-from chatapp.ui.first_page import FirstPage
-from chatapp.ui.gradio_import import gr
+from chatapp.settings import Settings
+from chatapp.ui.first_page import first_page, style
+from chatapp.ui.front import Front
 from chatapp.ui.guard import LOCAL_ONLY
 from chatapp.ui.page import Page, stop_all
 from chatapp.ui.pulse import Pulse
 from chatapp.ui.services import Services
 
-STYLES = ("tokens", "gradio", "layout", "rail", "conversation", "composer", "panel", "narrow")
 FONTS = ("Inter", "system-ui", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "sans-serif")
 CODE_FONTS = ("ui-monospace", "Menlo", "Consolas", "Noto Sans Mono CJK SC", "monospace")
 
@@ -39,39 +37,70 @@ class _Uvicorn(uvicorn.Server):
 class Server:
     """``run`` returns after ``stop`` was called and what was being written is kept."""
 
-    def __init__(self, services: Services, settings: Any, listening: socket.socket) -> None:
-        demo, self.page = build_app(services, settings)
+    def __init__(self, services: Services, settings: Settings, listening: socket.socket) -> None:
+        self.page = Page(services, settings)
         self._socket = listening
+        self._front = Front(lambda request: first_page(self.page, request))
         self._uvicorn = _Uvicorn(
             uvicorn.Config(
-                web_app(demo, self.page),
+                web_app(self.page, self._front),
                 log_level="warning",
                 access_log=False,
-                lifespan="on",
                 timeout_graceful_shutdown=1,
             )
         )
 
     async def run(self) -> None:
+        gradio = asyncio.create_task(self._open_gradio())
+        gradio.add_done_callback(lambda _: self.stop())
         try:
             await self._uvicorn.serve(sockets=[self._socket])
         finally:
+            gradio.cancel()
+            await asyncio.wait([gradio])
             await stop_all(self.page)
+        if not gradio.cancelled() and (broken := gradio.exception()):
+            raise broken
 
     def stop(self) -> None:
         self._uvicorn.should_exit = True
 
+    async def _open_gradio(self) -> None:
+        """Gradio is imported and built beside the running server, and closed with it."""
+        try:
+            app = await asyncio.to_thread(_gradio_app, self.page)
+            async with app.router.lifespan_context(app):
+                self._front.open(app)
+                await asyncio.Event().wait()
+        finally:
+            self._front.open(None)
 
-def web_app(demo: Any, page: Page) -> FastAPI:
-    """Gradio at ``/`` behind the guards, our routes beside it."""
-    middleware = [*LOCAL_ONLY, Middleware(FirstPage, head=_head())]
-    app = FastAPI(middleware=middleware, openapi_url=None, docs_url=None, redoc_url=None)
-    app.add_route("/eaglechat/pulse", Pulse(page).answer, methods=["GET"])
-    app.add_route("/eaglechat/page.css", _style, methods=["GET"])
-    app.add_route("/eaglechat/icon.svg", _icon, methods=["GET"])
-    gr.mount_gradio_app(
-        app,
-        demo,
+
+def web_app(page: Page, front: Front) -> Starlette:
+    """Our few routes, and ``front`` for all else, behind the guards."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+
+    routes = [
+        Route("/eaglechat/pulse", Pulse(page).answer),
+        Route("/eaglechat/page.css", _style),
+        Route("/eaglechat/icon.svg", _icon),
+        Mount("/", front),
+    ]
+    return Starlette(routes=routes, middleware=LOCAL_ONLY, lifespan=lifespan)
+
+
+def _gradio_app(page: Page) -> Any:
+    from fastapi import FastAPI
+
+    from chatapp.ui.app import build_app
+    from chatapp.ui.gradio_import import gr
+
+    return gr.mount_gradio_app(
+        FastAPI(openapi_url=None, docs_url=None, redoc_url=None),
+        build_app(page),
         path="/",
         footer_links=[],
         run_history=False,
@@ -83,7 +112,6 @@ def web_app(demo: Any, page: Page) -> FastAPI:
         mcp_server=False,
         theme=gr.themes.Base(font=FONTS, font_mono=CODE_FONTS),
     )
-    return app
 
 
 async def _style(_: Any) -> Response:
@@ -93,20 +121,3 @@ async def _style(_: Any) -> Response:
 
 async def _icon(_: Any) -> Response:
     return FileResponse(locations.assets() / "icon.svg")
-
-
-@lru_cache
-def style() -> str:
-    folder = locations.assets() / "css"
-    return "\n".join((folder / f"{name}.css").read_text("utf-8") for name in STYLES)
-
-
-def _head() -> str:
-    first = (locations.assets() / "js" / "first.js").read_text("utf-8")
-    version = hashlib.sha256(style().encode()).hexdigest()[:12]
-    return (
-        f"<script>{first}</script>"
-        f'<link rel="stylesheet" href="/eaglechat/page.css?{version}">'
-        '<link rel="icon" type="image/svg+xml" href="/eaglechat/icon.svg">'
-        '<meta name="color-scheme" content="light dark">'
-    )
