@@ -208,12 +208,12 @@ class Engine:
             self._timeline.read(line, at)
 
     def _child_gone(self) -> bool:
-        if self._stop_asked.is_set() or self._status.state is not EngineState.READY:
+        if self._stop_asked.is_set():
             return False
         return not all(_lives(pid) for pid in self._pids.values())
 
     def _try_warm_up(self, launched: LaunchedEngine) -> None:
-        if not self._timeline.reached("graphs"):
+        if not self._timeline.listening:
             return
         try:
             warm_up(launched.address, launched.api_key, self._speculation)

@@ -43,4 +43,11 @@ def test_without_a_draft_there_is_no_such_phase() -> None:
 def test_what_is_not_reached_has_no_time() -> None:
     timeline = Timeline(True)
     assert all(phase.at is None for phase in timeline.phases())
-    assert not timeline.reached("graphs") and read(True).reached("graphs")
+
+
+def test_only_the_server_itself_says_that_it_listens() -> None:
+    timeline = read(draft=True)
+    timeline.read("[2026-11-24 08:23:58] The server is fired up and ready to roll!", 7.0)
+    assert not timeline.listening
+    timeline.read("[2026-11-24 07:57:21] INFO:     Uvicorn running on http://127.0.0.1:1", 8.0)
+    assert timeline.listening

@@ -1,0 +1,131 @@
+"""What the switch costs when off, and what speculation gains when on. No engine inside.
+
+Three lanes answer the same prompts: an engine started without a draft (*plain*), and the
+switchable one *off* and *on*. They take turns prompt by prompt, and the first changes
+from round to round, so whatever else the machine does meets all three alike.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+
+from chatapp.domain import Chunk, Figures, Sampling
+from chatapp.measure.figures import ReplyMeter
+
+LANES = ("plain", "off", "on")
+Stream = Callable[[Sequence[int], Sampling, bool], AsyncIterator[Chunk]]
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """``ids`` are what the engine gets; ``language`` is that of the question."""
+
+    text: str
+    language: str
+    ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    prompt: Prompt
+    text: str
+    figures: Figures
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Lane → its answers to all prompts, in order."""
+
+    answers: Mapping[str, tuple[Answer, ...]]
+
+    def tokens_per_second(self, lane: str) -> float:
+        """Decode speed over all prompts of the round."""
+        figures = [answer.figures for answer in self.answers[lane]]
+        seconds = sum(f.duration_s - (f.ttft_s or 0) for f in figures if f.tokens_per_second)
+        return sum(_decoded(f) for f in figures) / seconds
+
+
+@dataclass(slots=True)
+class SwitchBench:
+    """Give it one stream per lane; ``run`` yields after each answer how many are done."""
+
+    streams: Mapping[str, Stream]
+    prompts: Sequence[Prompt]
+    rounds: int
+    sampling: Sampling
+    done: list[Round] = field(default_factory=list)
+
+    @property
+    def total(self) -> int:
+        """Answers, with those of the round that only warms up."""
+        return (self.rounds + 1) * len(self.prompts) * len(LANES)
+
+    async def run(self) -> AsyncIterator[int]:
+        answered = 0
+        for number in range(self.rounds + 1):
+            answers: dict[str, list[Answer]] = {lane: [] for lane in LANES}
+            for at, prompt in enumerate(self.prompts):
+                for lane in _rotated(number + at):
+                    answers[lane].append(await self._answer(lane, prompt))
+                    answered += 1
+                    yield answered
+            if number:  # the first round fills caches and is not measured
+                self.done.append(Round({lane: tuple(got) for lane, got in answers.items()}))
+
+    async def _answer(self, lane: str, prompt: Prompt) -> Answer:
+        meter, text = ReplyMeter(lane == "on"), ""
+        stream = self.streams[lane](prompt.ids, self.sampling, lane == "on")
+        async with aclosing(stream) as chunks:
+            async for chunk in chunks:
+                meter.add(chunk)
+                text = chunk.text
+        return Answer(prompt, text, meter.figures())
+
+
+def report(rounds: Sequence[Round]) -> dict[str, Any]:
+    """Medians over the rounds, each with its smallest and largest value."""
+    speeds = {lane: [one.tokens_per_second(lane) for one in rounds] for lane in LANES}
+    told: dict[str, Any] = {"rounds": len(rounds)}
+    for lane, values in speeds.items():
+        told[f"{lane}_tokens_per_second"] = statistics.median(values)
+        told[f"{lane}_spread"] = [min(values), max(values)]
+    for name, lane in (("off_ratio", "off"), ("speedup", "on")):
+        ratios = [ours / plain for ours, plain in zip(speeds[lane], speeds["plain"], strict=True)]
+        told[name] = told[f"{lane}_tokens_per_second"] / told["plain_tokens_per_second"]
+        told[f"{name}_spread"] = [min(ratios), max(ratios)]
+    answers = [answer for one in rounds for answer in one.answers["on"]]
+    told["accept_length"] = _accept_length(answers)
+    for language in sorted({answer.prompt.language for answer in answers}):
+        of_it = [answer for answer in answers if answer.prompt.language == language]
+        told[f"accept_length_{language}"] = _accept_length(of_it)
+    told["identical_texts"] = all(_identical(one) for one in rounds)
+    told["completion_tokens"] = sum(a.figures.completion_tokens for a in rounds[0].answers["on"])
+    told["prompts"] = len(rounds[0].answers["on"])
+    return told
+
+
+def _accept_length(answers: Sequence[Answer]) -> float | None:
+    steps = sum(answer.figures.verify_steps for answer in answers)
+    accepted = sum(answer.figures.accepted_drafts for answer in answers)
+    return (accepted + steps) / steps if steps else None
+
+
+def _identical(one: Round) -> bool:
+    texts = [[answer.text for answer in one.answers[lane]] for lane in LANES]
+    return all(other == texts[0] for other in texts)
+
+
+def _rotated(by: int) -> tuple[str, ...]:
+    first = by % len(LANES)
+    return LANES[first:] + LANES[:first]
+
+
+def _decoded(figures: Figures) -> float:
+    """Tokens after the first chunk."""
+    if figures.tokens_per_second is None:
+        return 0.0
+    return figures.tokens_per_second * (figures.duration_s - (figures.ttft_s or 0))

@@ -1,0 +1,177 @@
+"""The life of a real engine: up, broken, up again, down, and nothing left of it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from chatapp.domain import EngineState, Pair, Role, Sampling
+from chatapp.engine import launched
+from chatapp.engine.process import Engine, attach
+from chatapp.engine.prompt import ChatPrompt
+from chatapp.engine.record import record_path
+from chatapp.errors import EngineError
+from chatapp.texts import LANGUAGES, Texts
+
+READY_WITHIN_S = 300
+
+
+def gone(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+async def until(condition: Callable[[], bool], seconds: float) -> float:
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < seconds, "it did not come to be in time"
+        await asyncio.sleep(0.02)
+    return time.monotonic() - began
+
+
+async def speaks(engine: Engine, prompt: ChatPrompt) -> bool:
+    ids = prompt.encode([(Role.USER, "你好")])
+    sampling = Sampling(max_tokens=8)
+    return [chunk async for chunk in engine.client.stream(ids, sampling, True)][-1].text != ""
+
+
+async def failed(engine: Engine) -> EngineError:
+    """What a broken engine says of itself, checked for words in both languages."""
+    await engine.start()
+    try:
+        with pytest.raises(EngineError) as told:
+            await engine.ready(READY_WITHIN_S)
+        status = engine.status()
+        assert status.state is EngineState.FAILED
+        assert status.log_tail
+        for language in LANGUAGES:
+            assert "{" not in told.value.words(Texts(language))
+        return told.value
+    finally:
+        await engine.stop()
+
+
+@pytest.fixture
+def broken_pair(pocket_pair: Pair, tmp_path: Path) -> Iterator[Pair]:
+    """A copy of the pair that a test may damage."""
+    target = shutil.copytree(pocket_pair.target, tmp_path / "target")
+    yield replace(pocket_pair, target=target)
+
+
+async def test_a_life_with_a_stolen_port_and_a_killed_scheduler(
+    pocket_pair: Pair, prompt: ChatPrompt, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thief = socket.create_server(("127.0.0.1", 0))
+    stolen, free_port = thief.getsockname()[1], launched.free_port
+    ports = iter([stolen])
+    monkeypatch.setattr(launched, "free_port", lambda: next(ports, None) or free_port())
+    log_path = data_dir / "engine.log"
+    engine = Engine(pocket_pair, "cpu", log_path)
+    assert engine.status().state is EngineState.STOPPED
+    began = time.monotonic()
+    await engine.start()
+    assert time.monotonic() - began < 1
+    try:
+        assert engine.status().state is EngineState.STARTING
+        await engine.ready(READY_WITHIN_S)
+        status = engine.status()
+        assert str(stolen) not in status.address
+        times = [phase.at for phase in status.timeline]
+        assert None not in times and times == sorted(times)
+        assert times[-1] <= status.elapsed_s
+        pids = engine.pids()
+        assert set(pids) == {"main", "scheduler", "detokenizer"}
+        assert await speaks(engine, prompt)
+
+        os.kill(pids["scheduler"], signal.SIGKILL)
+        assert await until(lambda: engine.status().state is EngineState.FAILED, 5) < 1
+        assert engine.status().failure == "engine_killed"
+        with pytest.raises(EngineError):
+            _ = engine.client
+
+        await engine.restart()
+        await engine.ready(READY_WITHIN_S)
+        assert all(gone(pid) for pid in pids.values())
+        assert await speaks(engine, prompt)
+        found = attach(log_path)
+        assert found is not None and found[0].address == engine.status().address
+    finally:
+        pids = engine.pids()
+        began = time.monotonic()
+        await engine.stop()
+    assert time.monotonic() - began < 5
+    assert engine.status().state is EngineState.STOPPED
+    assert all(gone(pid) for pid in pids.values())
+    assert not record_path(log_path).exists() and attach(log_path) is None
+    thief.close()
+
+
+async def test_a_damaged_weight_file(broken_pair: Pair, data_dir: Path) -> None:
+    weights = next(broken_pair.target.glob("*.safetensors"))
+    weights.write_bytes(weights.read_bytes()[: weights.stat().st_size // 2])
+    told = await failed(Engine(broken_pair, "cpu", data_dir / "engine.log"))
+    assert told.key == "engine_weights_corrupt"
+
+
+async def test_a_missing_weight_file(broken_pair: Pair, data_dir: Path) -> None:
+    next(broken_pair.target.glob("*.safetensors")).unlink()
+    told = await failed(Engine(broken_pair, "cpu", data_dir / "engine.log"))
+    assert told.key == "engine_weights_missing"
+
+
+async def test_an_argument_that_sglang_does_not_know(pocket_pair: Pair, data_dir: Path) -> None:
+    engine = Engine(pocket_pair, "cpu", data_dir / "engine.log", ["--no-such-argument"])
+    told = await failed(engine)
+    assert told.key == "engine_arguments"
+    assert "--no-such-argument" in told.values["line"]
+
+
+APP = """
+import asyncio, sys
+from pathlib import Path
+from chatapp.domain import Tree, Pair
+from chatapp.engine.process import Engine
+pair = Pair("pocket", Path(sys.argv[1]), Path(sys.argv[2]), Tree(5, 4, 16), "float32", 512)
+async def main():
+    engine = Engine(pair, "cpu", Path(sys.argv[3]))
+    await engine.start()
+    while "scheduler" not in engine.pids():
+        await asyncio.sleep(0.1)
+    print(*engine.pids().values(), flush=True)
+    await asyncio.sleep(300)
+asyncio.run(main())
+"""
+
+
+async def test_a_killed_app_takes_the_engine_along(pocket_pair: Pair, data_dir: Path) -> None:
+    """In the middle of its start, which is when most of it is not up to ending politely."""
+    log_path = data_dir / "engine.log"
+    app = subprocess.Popen(
+        [sys.executable, "-c", APP, pocket_pair.target, pocket_pair.draft, log_path],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert app.stdout is not None
+    line = await asyncio.to_thread(app.stdout.readline)
+    pids = [int(word) for word in line.split()]
+    assert len(pids) >= 2 and not any(gone(pid) for pid in pids)
+    found = attach(log_path)
+    assert found is not None
+    pids.append(found[0].warden.pid)
+    app.kill()
+    app.wait()
+    await until(lambda: all(gone(pid) for pid in pids), 5)
