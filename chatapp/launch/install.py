@@ -20,7 +20,7 @@ from chatapp.texts import Texts
 
 PYTORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 # What an install takes on the disk at its height, with the files that pip downloads.
-NEEDED_BYTES = {"cpu": 5 * 10**9, "cuda": 22 * 10**9}
+NEEDED_BYTES = {"cpu": 5 * 10**9, "plain torch": 10 * 10**9, "cuda": 22 * 10**9}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,12 @@ def _steps(plan: Plan) -> list[tuple[str, Callable[[Pip, Plan], None]]]:
 
 
 def _disk(pip: Pip, plan: Plan) -> None:
-    free, needed = free_bytes(locations.project()), NEEDED_BYTES[plan.engine]
+    _need_room_for(plan.engine)
+
+
+def _need_room_for(what: str) -> None:
+    """Raises LaunchError when what is not there yet does not fit on the disk."""
+    free, needed = free_bytes(locations.project()), NEEDED_BYTES[what]
     if free >= needed:
         return
     have = sum(f.lstat().st_size for f in locations.venv().rglob("*") if not f.is_dir())
@@ -127,6 +132,7 @@ def _torch(pip: Pip, plan: Plan) -> None:
         if any("No space left" in line for line in lines):
             break
     pip.progress.note("plain_torch")
+    _need_room_for("plain torch")
     pip.install(pin)
 
 

@@ -306,6 +306,15 @@ def test_without_a_cpu_build_pytorchs_index_is_tried_and_then_the_plain_one(
     assert install.PYTORCH_CPU_INDEX in asked[1] and asked[2] == "torch==2"
 
 
+def test_the_plain_torch_needs_more_room(fake: FakePip, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake.answers["torch==2+cpu"] = (1, ["ERROR: No matching distribution found for torch==2+cpu"])
+    monkeypatch.setattr(install, "free_bytes", lambda path: 6 * 10**9)
+    with pytest.raises(LaunchError) as refused:
+        _install()
+    assert refused.value.values["needed"] == "10.0"
+    assert not any(line.endswith("torch==2") for line in fake.installs())
+
+
 @pytest.mark.parametrize("stop_at", range(7))
 def test_an_interrupted_install_is_never_taken_for_finished(
     fake: FakePip, project: Path, stop_at: int
