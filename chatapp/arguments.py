@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 
+from chatapp.domain import Tree
 from chatapp.texts import Texts, system_language
 
 COMMANDS = ("run", "ask", "pairs", "plan", "test", "bench", "doctor", "train")
@@ -134,7 +135,8 @@ def _bench(parser: argparse.ArgumentParser, texts: Texts) -> None:
     _option(parser, texts, "--seed", type=int, metavar="N")
     _option(parser, texts, "--repeats", type=_number(int, 1), metavar="N")
     _option(parser, texts, "--report", metavar="FILE")
-    _option(parser, texts, "--trees", metavar="S/K/T,S/K/T")
+    _option(parser, texts, "--trees", type=_trees, metavar="S/K/T,S/K/T")
+    _option(parser, texts, "--apply", action="store_true")
 
 
 def _doctor(parser: argparse.ArgumentParser, texts: Texts) -> None:
@@ -180,6 +182,11 @@ def _numbers(text: str) -> tuple[int, ...]:
     if min(numbers) < 1 or len(set(numbers)) < len(numbers):
         raise argparse.ArgumentTypeError(f"1 …: {text}")
     return numbers
+
+
+def _trees(text: str) -> tuple[Tree, ...]:
+    """An argparse type: ``3/1/4,5/4/16``."""
+    return tuple(Tree.parse(part) for part in text.split(","))
 
 
 def _take_engine_args(argv: list[str]) -> tuple[list[str], list[str]]:

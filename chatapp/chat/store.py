@@ -166,6 +166,15 @@ class Store:
         self._change(f"UPDATE message SET {columns} WHERE id = ?", *values, message_id)
         return self.message(message_id)
 
+    def recent_prompts(self, limit: int) -> list[str]:
+        """The newest messages of the person, each text once."""
+        rows = self.read(
+            "SELECT text FROM message WHERE role = 'user' GROUP BY text"
+            " ORDER BY max(id) DESC LIMIT ?",
+            limit,
+        )
+        return [row["text"] for row in rows]
+
     def preference(self, key: str, default: Any = None) -> Any:
         rows = self.read("SELECT value FROM preference WHERE key = ?", key)
         return json.loads(rows[0]["value"]) if rows else default

@@ -94,7 +94,7 @@ async def measure(job: Job, pair: Pair, settings: Settings, show: _Show) -> benc
     """Runs what is not in the journal yet; the engines are its own."""
     folder = locations.bench(settings.data_dir)
     prompt = ChatPrompt(pair.target, pair.context_length)
-    setting = _setting(pair, settings)
+    setting = setting_for(pair, settings)
     journal = Journal(folder / "mt-bench.jsonl", job.fingerprint(setting))
     if journal.answers:
         show.say("goes_on", done=len(journal.answers))
@@ -205,7 +205,8 @@ def _pair(arguments: Namespace, settings: Settings) -> Pair:
     return pair
 
 
-def _setting(pair: Pair, settings: Settings) -> Setting:
+def setting_for(pair: Pair, settings: Settings) -> Setting:
+    """Where an engine of this pair would measure."""
     device = engine_device(settings)
     log = locations.bench(settings.data_dir) / "engine.log"
     return setting_of(Engine(pair, device, log).status())

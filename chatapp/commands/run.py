@@ -73,15 +73,19 @@ async def _serve(listening: socket.socket, settings: Settings) -> None:
 
 
 def _services(settings: Settings) -> tuple[Any, Any]:
+    from chatapp.chat.auto import Auto
+    from chatapp.chat.preset import tuned
     from chatapp.chat.store import Store
     from chatapp.chat.turns import Turns
     from chatapp.commands.keeper import EngineKeeper
+    from chatapp.measure.machine import setting_of
     from chatapp.measure.sampler import MemorySampler
     from chatapp.ui.services import Services
 
     store = Store(locations.store(settings.data_dir))
-    keeper = EngineKeeper(settings)
-    turns = Turns(store, keeper, keeper.prompt)
+    keeper = EngineKeeper(settings, lambda pair: tuned(pair, store))
+    auto = Auto(store, lambda: setting_of(keeper.status()))
+    turns = Turns(store, keeper, keeper.prompt, auto.choose)
     return Services(store, keeper, turns, MemorySampler(keeper.pids).sample), keeper
 
 
