@@ -70,6 +70,7 @@ class RunningReply:
         self._sampling, self._speculation = sampling, speculation
         self._meter = ReplyMeter(speculation)
         self._saved_at = 0.0
+        self._left = False
         self._changed = asyncio.Event()
         self._changed.set()
         self._ended: Future[None] = Future()
@@ -79,19 +80,27 @@ class RunningReply:
 
     async def updates(self) -> AsyncIterator[TurnUpdate]:
         """The newest update whenever there is one, and twice a second in any case. Whoever
-        stops reading stops the reply."""
+        stops reading stops the reply; one that still waits goes on waiting on disk."""
         try:
             while True:
                 await self._change()
                 update = self.latest
                 yield update
-                if update.ended:
+                if update.ended or (self._task.done() and update is self.latest):
                     return
         finally:
-            await self.stop()
+            await self.leave()
 
     async def stop(self) -> None:
         """Returns when what was written is on disk. Callable from any event loop."""
+        await self._cancel()
+
+    async def leave(self) -> None:
+        """Like ``stop``, but a reply that has not begun can be taken up again later."""
+        self._left = True
+        await self._cancel()
+
+    async def _cancel(self) -> None:
         self._loop.call_soon_threadsafe(self._task.cancel)
         await asyncio.shield(asyncio.wrap_future(self._ended))
 
@@ -112,7 +121,8 @@ class RunningReply:
             )
             await self._read(self._stream(prompt, sampling, self._speculation))
         except asyncio.CancelledError:
-            self._settle(MessageState.STOPPED)
+            if not (self._left and self.latest.reply.state is MessageState.WAITING):
+                self._settle(MessageState.STOPPED)
         except ProductError as error:
             self._settle(MessageState.FAILED, error=error.key, error_values=error.values)
         except Exception:

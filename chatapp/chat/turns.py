@@ -110,9 +110,9 @@ class Turns:
         return True
 
     async def stop_all(self) -> None:
-        """Before the app ends."""
-        for conversation_id in list(self._running):
-            await self.stop(conversation_id)
+        """Before the app ends. What waits for the engine goes on waiting on disk."""
+        for running in list(self._running.values()):
+            await running.leave()
 
     def running(self, conversation_id: int) -> TurnUpdate | None:
         """The newest update of the reply that is being written, if one is."""

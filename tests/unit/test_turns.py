@@ -181,6 +181,21 @@ async def test_a_waiting_message_can_be_stopped(store: Store, chat: int) -> None
     assert store.messages(chat)[0].text == "hello"
 
 
+@pytest.mark.parametrize("leave", ["the tab", "the app"])
+async def test_a_waiting_message_outlives_tab_and_app(
+    store: Store, chat: int, leave: str
+) -> None:
+    running = turns(store, Script(state=EngineState.STARTING))
+    async with aclosing(running.send(chat, "hello")) as updates:
+        await anext(updates)
+        if leave == "the app":
+            await running.stop_all()
+            assert [update async for update in updates] == []
+    assert store.messages(chat)[1].state is MessageState.WAITING
+    update = await last(turns(store, Script()).resume_waiting(chat))
+    assert update.reply.state is MessageState.FINISHED
+
+
 async def test_whoever_stops_reading_stops_the_engine(store: Store, chat: int) -> None:
     engine = Script(words=["word"] * 1000, gap=0.01)
     async with aclosing(turns(store, engine).send(chat, "hello")) as updates:
