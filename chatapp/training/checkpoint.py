@@ -38,7 +38,7 @@ def load(path: Path) -> dict[str, Any] | None:
     return torch.load(path, map_location="cpu", weights_only=True)
 
 
-class Pace:
+class Clock:
     """Says when to save: every two minutes."""
 
     def __init__(self, every: float = EVERY_SECONDS) -> None:

@@ -8,6 +8,7 @@ shared memory. With ``alone`` one process does both halves: slower, the same sum
 from __future__ import annotations
 
 import multiprocessing
+import os
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 
@@ -47,17 +48,18 @@ def gradient(model: nn.Module, losses: Losses, step: int, half: int) -> tuple[Te
 
 def serve(maker: Maker, shared: Tensor, answer: Tensor, pipe: Connection) -> None:
     """The second process: answers steps until the first one is gone."""
+    os.setsid()  # Ctrl-C is for the first process; this one ends when the pipe does
     torch.set_num_threads(1)
     model, losses = maker()
     share_weights(model, shared)
-    while True:
-        try:
+    try:
+        while True:
             step = pipe.recv()
-        except EOFError:
-            return
-        flat, loss, count = gradient(model, losses, step, 1)
-        answer.copy_(flat)
-        pipe.send((loss, count))
+            flat, loss, count = gradient(model, losses, step, 1)
+            answer.copy_(flat)
+            pipe.send((loss, count))
+    except (EOFError, OSError):
+        return
 
 
 class Halves:

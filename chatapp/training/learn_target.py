@@ -6,25 +6,20 @@ Promises: the batch of a step depends on the recipe's seed and the step's number
 from __future__ import annotations
 
 import random
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from tokenizers import Tokenizer
-from torch import Tensor
+from torch import Tensor, nn
 
-from chatapp.training import checkpoint
 from chatapp.training.dialogues import dialogue
-from chatapp.training.halves import Halves, Losses
-from chatapp.training.optimizer import Muon, rate
-from chatapp.training.recipe import Recipe, TargetRecipe
+from chatapp.training.halves import Losses
+from chatapp.training.recipe import Recipe
+from chatapp.training.run import Run
 from chatapp.training.target import Shape, Target
 from chatapp.training.tokenizer import ChatFormat
-
-Report = Callable[[str], None]
 
 
 def target_shape(recipe: Recipe) -> Shape:
@@ -86,70 +81,11 @@ class TargetMaker:
         return Target(target_shape(self.recipe)), losses
 
 
-class TargetRun:
-    """A training run: the model, its optimizers, and the step it stands at."""
+def target_run(recipe: Recipe, tokenizer: str, path: Path, alone: bool = False) -> Run:
+    """The target's run: Muon moves the matrices of its layers, Adam all the rest."""
+    numbers = recipe.target
 
-    def __init__(self, recipe: Recipe, tokenizer: str, path: Path, alone: bool = False) -> None:
-        self.recipe, self.path = recipe, path
-        numbers = recipe.target
-        self.halves = Halves(TargetMaker(recipe, tokenizer), alone)
-        self.target = self.halves.model
-        layers = [p for p in self.target.model.layers.parameters() if p.dim() == 2]
-        rest = [p for p in self.target.parameters() if all(p is not q for q in layers)]
-        self.muon = Muon(layers, numbers.muon_rate, numbers.muon_momentum, numbers.weight_decay)
-        self.adam = torch.optim.AdamW(
-            rest, numbers.adam_rate, betas=(0.9, 0.98), weight_decay=0.0
-        )
-        self.step = 0
-        self.recent = 0.0
-        state = checkpoint.load(path)
-        if state is not None:
-            self.target.load_state_dict(state["target"])
-            self.muon.load_state_dict(state["muon"])
-            self.adam.load_state_dict(state["adam"])
-            self.step, self.recent = state["step"], state["recent"]
+    def matrices(model: nn.Module) -> list[nn.Parameter]:
+        return [weight for weight in model.model.layers.parameters() if weight.dim() == 2]
 
-    def save(self) -> None:
-        checkpoint.save(
-            self.path,
-            {
-                "target": self.target.state_dict(),
-                "muon": self.muon.state_dict(),
-                "adam": self.adam.state_dict(),
-                "step": self.step,
-                "recent": self.recent,
-            },
-        )
-
-    def one_step(self) -> float:
-        numbers: TargetRecipe = self.recipe.target
-        share = rate(self.step, numbers.steps, numbers.warm_up, numbers.decay_from)
-        for optimizer, full in ((self.muon, numbers.muon_rate), (self.adam, numbers.adam_rate)):
-            optimizer.param_groups[0]["lr"] = full * share
-        value = self.halves.step(self.step)
-        torch.nn.utils.clip_grad_norm_(self.target.parameters(), numbers.clip)
-        self.muon.step()
-        self.adam.step()
-        self.step += 1
-        self.recent = value if self.step == 1 else 0.95 * self.recent + 0.05 * value
-        return value
-
-    def run(self, report: Report, until: float | None = None) -> bool:
-        """Train to the recipe's last step; False when ``until`` (monotonic) came first."""
-        pace, began, first = checkpoint.Pace(), time.monotonic(), self.step
-        while self.step < self.recipe.target.steps:
-            if until is not None and time.monotonic() > until:
-                self.save()
-                return False
-            self.one_step()
-            if self.step % 20 == 0:
-                each = (time.monotonic() - began) / (self.step - first)
-                left = each * (self.recipe.target.steps - self.step) / 60
-                report(
-                    f"target step {self.step}/{self.recipe.target.steps} "
-                    f"loss {self.recent:.4f} {each:.2f} s/step {left:.0f} min left"
-                )
-            if pace.due():
-                self.save()
-        self.save()
-        return True
+    return Run("target", numbers.pace, TargetMaker(recipe, tokenizer), matrices, path, alone)

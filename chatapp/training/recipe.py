@@ -6,6 +6,20 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Pace:
+    """How a run moves: rates climb, stay, and fall from ``decay_from`` of the steps on."""
+
+    steps: int
+    muon_rate: float
+    adam_rate: float
+    weight_decay: float = 0.02
+    momentum: float = 0.95
+    warm_up: int = 40
+    decay_from: float = 0.45
+    clip: float = 1.0
+
+
+@dataclass(frozen=True)
 class Rows:
     """Rows of ``length`` tokens; a batch of them is drawn with this ``share``."""
 
@@ -23,7 +37,6 @@ class TargetRecipe:
     kv_heads: int = 1
     head_dim: int = 64
     context: int = 2048
-    steps: int = 2000
     rows: tuple[Rows, ...] = (
         Rows(128, 32, 0.62),
         Rows(256, 16, 0.22),
@@ -31,36 +44,27 @@ class TargetRecipe:
         Rows(1024, 4, 0.04),
         Rows(2048, 2, 0.02),
     )
-    warm_up: int = 40
-    decay_from: float = 0.45
-    muon_rate: float = 0.02
-    muon_momentum: float = 0.95
-    adam_rate: float = 4e-3
-    weight_decay: float = 0.02
-    clip: float = 1.0
+    pace: Pace = Pace(steps=2000, muon_rate=0.02, adam_rate=4e-3)
 
 
 @dataclass(frozen=True)
 class DraftRecipe:
-    steps: int = 700
-    rows: int = 8
-    length: int = 384
-    unrolled: int = 6
-    step_weight: float = 0.8
+    """``unrolled`` guesses are trained from every position, the i-th with weight
+    ``fade`` to the i. ``answers`` is the number of training questions that the target
+    answers itself; half of the rows are made of those."""
+
     vocabulary: int = 2048
-    inner: int = 448
-    rate: float = 3e-3
-    warm_up: int = 30
-    decay_from: float = 0.3
-    weight_decay: float = 0.01
-    clip: float = 1.0
-    prompts: int = 6000
-    max_tokens: int = 320
+    unrolled: int = 6
+    fade: float = 0.8
+    answers: int = 6000
+    max_tokens: int = 300
+    rows: tuple[Rows, ...] = (Rows(192, 16, 0.8), Rows(512, 6, 0.2))
+    pace: Pace = Pace(steps=700, muon_rate=0.02, adam_rate=2e-3, warm_up=20, decay_from=0.3)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """The pocket pair. ``corpus_turns`` is the text that the tokenizer is trained on."""
+    """The pocket pair. The tokenizer is trained on the first ``corpus_turns`` turns."""
 
     seed: int = 20
     vocabulary: int = 3072

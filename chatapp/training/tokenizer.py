@@ -84,9 +84,12 @@ class ChatFormat:
         return ids + self.assistant
 
     def turn(self, turn: Turn) -> tuple[list[int], list[bool]]:
+        return self.exchange(turn.question, turn.answer)
+
+    def exchange(self, question: str, answer_text: str) -> tuple[list[int], list[bool]]:
         """One turn's ids; the answer and its end are marked."""
-        asked = self.prompt([turn.question])
-        answer = [*self.words(turn.answer), self.end]
+        asked = self.prompt([question])
+        answer = [*self.words(answer_text), self.end]
         ids = asked + answer + self.line
         marks = [False] * len(asked) + [True] * len(answer) + [False] * len(self.line)
         return ids, marks
