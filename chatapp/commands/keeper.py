@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from chatapp import locations
@@ -23,8 +24,11 @@ _log = logging.getLogger(__name__)
 
 
 class EngineKeeper:
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(
+        self, settings: Settings, adjust: Callable[[Pair], Pair] = lambda pair: pair
+    ) -> None:
+        """``adjust`` puts in what was chosen for this machine, the tree say."""
+        self._settings, self._adjust = settings, adjust
         self._engine: Engine | None = None
         self._failure: ProductError | None = None
         self._starting = False
@@ -87,7 +91,7 @@ class EngineKeeper:
         return self._prompt
 
     async def _start(self) -> None:
-        pair = await asyncio.to_thread(find_pair, self._settings)
+        pair = self._adjust(await asyncio.to_thread(find_pair, self._settings))
         self._pair, self._prompt = pair, None
         device = await asyncio.to_thread(engine_device, self._settings)
         log = locations.engine_log(self._settings.data_dir)
