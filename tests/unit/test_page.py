@@ -1,0 +1,372 @@
+"""What a tab sees when things are done in it, without Gradio and without a browser."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.testclient import TestClient
+
+from chatapp.chat.store import Store
+from chatapp.chat.turns import Turns
+from chatapp.domain import (
+    Chunk,
+    Counts,
+    EngineState,
+    EngineStatus,
+    MemorySample,
+    MessageState,
+    Role,
+    Sampling,
+)
+from chatapp.settings import Settings
+from chatapp.ui.first_page import first_page
+from chatapp.ui.front import Front
+from chatapp.ui.page import PANES, Page, View
+from chatapp.ui.pulse import Pulse
+from chatapp.ui.services import Services
+
+
+@dataclass
+class Scripted:
+    """Stands where an engine would: says ``words`` one by one, as fast as the test lets it."""
+
+    words: Sequence[str] = ("Hello", " there", ".")
+    go: asyncio.Event = field(default_factory=asyncio.Event)
+    state: EngineState = EngineState.READY
+    asked: list[bool] = field(default_factory=list)
+    context_length: int = 400
+
+    def status(self) -> EngineStatus:
+        return EngineStatus(self.state, "pocket")
+
+    async def restart(self) -> None:
+        self.state = EngineState.READY
+
+    @property
+    def client(self) -> Scripted:
+        return self
+
+    def encode(self, messages: Sequence[tuple[Role, str]]) -> list[int]:
+        return [0] * sum(len(text) for _, text in messages)
+
+    async def stream(
+        self, ids: Sequence[int], sampling: Sampling, speculation: bool
+    ) -> AsyncIterator[Chunk]:
+        self.asked.append(speculation)
+        for n in range(1, len(self.words) + 1):
+            if n > 1:
+                await self.go.wait()
+            last = "stop" if n == len(self.words) else None
+            counts = Counts(speculation, n - 1, 0, (n - 1,)) if speculation else Counts()
+            text, tokens = "".join(self.words[:n]), tuple(range(n))
+            steps = (1,) if n > 1 and speculation else ()
+            yield Chunk(text, tokens, 3, 0, n, counts, steps, 0.1 * n, last)
+
+
+class Rig:
+    def __init__(self, path: Path, **engine: Any) -> None:
+        self.engine = Scripted(**engine)
+        self.store = Store(path / "store.sqlite3")
+        turns = Turns(self.store, self.engine, lambda: self.engine)
+        services = Services(self.store, self.engine, turns, lambda: MemorySample(0.0, 8, 4, 1))
+        self.page = Page(services, Settings(language="en", data_dir=path))
+
+    async def do(self, action: str, tab: str = "tab", **data: Any) -> list[View]:
+        return [view async for view in self.page.act(tab, action, data)]
+
+    async def begin(self, action: str, tab: str = "tab", **data: Any) -> Following:
+        following = Following(self.page.act(tab, action, data))
+        await following.until(lambda seen: len(seen) > 0)
+        return following
+
+
+class Following:
+    """An action that goes on, read in the background."""
+
+    def __init__(self, views: AsyncIterator[View]) -> None:
+        self.seen: list[View] = []
+        self.task = asyncio.create_task(self._read(views))
+
+    async def _read(self, views: AsyncIterator[View]) -> None:
+        async for view in views:
+            self.seen.append(view)
+
+    async def until(self, holds: Callable[[list[View]], bool]) -> None:
+        async with asyncio.timeout(5):
+            while not holds(self.seen):
+                await asyncio.sleep(0.01)
+
+    async def end(self) -> list[View]:
+        await asyncio.wait_for(self.task, 5)
+        return self.seen
+
+
+@pytest.fixture
+async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
+    made = Rig(tmp_path)
+    yield made
+    await made.page.services.turns.stop_all()
+    made.store.close()
+
+
+def last(views: list[View], pane: str) -> Any:
+    return next(view[pane] for view in reversed(views) if pane in view)
+
+
+async def test_hello_fills_every_pane(rig: Rig) -> None:
+    views = await rig.do("hello", browser="en-US")
+    assert set(views[0]) == set(PANES)
+    assert "What is speculative decoding?" in views[0]["transcript"]
+    assert views[0]["hub"]["conversation"] is None and not views[0]["hub"]["running"]
+
+
+async def test_a_first_message_makes_a_conversation_and_a_reply(rig: Rig) -> None:
+    rig.engine.go.set()
+    await rig.do("hello")
+    views = await rig.do("send", text="Hi **there** <b>", nonce="n1")
+    assert views[0]["hub"]["sent"] == "n1" and views[0]["hub"]["running"]
+    assert not views[-1]["hub"]["running"] and views[-1]["live"] == ""
+    assert "Hi **there** &lt;b&gt;" in views[-1]["transcript"]
+    assert "Hello there." in views[-1]["transcript"] and "speculation on" in views[-1]["transcript"]
+    [conversation] = rig.store.conversations()
+    assert views[-1]["hub"]["conversation"] == conversation.id
+    assert "is-current" in views[-1]["rail"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "is empty"),
+        (" \n\t\u200b", "is empty"),
+        ("x" * 1_000_000, "too large"),
+        ("x" * 500, "500 tokens"),
+    ],
+)
+async def test_what_cannot_be_sent_is_said_and_leaves_nothing_behind(
+    rig: Rig, text: str, words: str
+) -> None:
+    await rig.do("hello")
+    [view] = await rig.do("send", text=text, nonce="n")
+    assert words in view["hub"]["notice"] and "sent" not in view["hub"]
+    assert rig.store.conversations() == []
+    assert view["hub"]["conversation"] is None
+
+
+async def test_control_characters_and_half_characters_are_cleaned(rig: Rig) -> None:
+    rig.engine.go.set()
+    await rig.do("hello")
+    views = await rig.do("send", text="a\x00b\ud83dc\x1b[31m", nonce="n")
+    assert "ab\ufffdc[31m" in last(views, "transcript")
+
+
+async def test_fifty_thousand_emoji_are_answered_with_a_sentence(rig: Rig) -> None:
+    await rig.do("hello")
+    [view] = await rig.do("send", text="😀" * 50_000, nonce="n")
+    assert "50000 tokens" in view["hub"]["notice"] or "50,000" in view["hub"]["notice"]
+
+
+async def test_the_toggle_is_remembered_and_counts_from_the_next_message(rig: Rig) -> None:
+    await rig.do("hello")
+    sending = await rig.begin("send", text="one", nonce="n")
+    [view] = await rig.do("toggle", value="off")
+    assert "counts from the next message" in view["controls"]
+    assert 'aria-checked="false"' in view["controls"] and "is-off" in view["rail"]
+    rig.engine.go.set()
+    views = await sending.end()
+    assert "speculation on" in last(views, "transcript")
+    assert "counts from the next message" not in last(views, "controls")
+    views = await rig.do("send", text="two", nonce="m")
+    assert rig.engine.asked == [True, False]
+    assert "speculation off" in last(views, "transcript")
+
+
+async def test_the_toggle_of_a_new_conversation_is_that_of_its_first_message(rig: Rig) -> None:
+    rig.engine.go.set()
+    await rig.do("hello")
+    await rig.do("toggle", value="off")
+    await rig.do("send", text="one", nonce="n")
+    assert rig.engine.asked == [False]
+    assert not rig.store.conversations()[0].speculation
+
+
+async def test_stop_keeps_what_was_written(rig: Rig) -> None:
+    await rig.do("hello")
+    sending = await rig.begin("send", text="one", nonce="n")
+    await sending.until(lambda seen: "Hello" in last(seen, "live"))
+    await rig.do("stop")
+    views = await sending.end()
+    assert "Hello" in last(views, "transcript")
+    assert "What was written stays" in last(views, "transcript")
+    assert rig.store.messages(1)[-1].state is MessageState.STOPPED
+
+
+async def test_closing_the_tab_stops_its_reply(rig: Rig) -> None:
+    await rig.do("hello")
+    sending = await rig.begin("send", text="one", nonce="n")
+    await sending.until(lambda seen: "Hello" in last(seen, "live"))
+    await rig.page.leave("tab")
+    await sending.end()
+    reply = rig.store.messages(1)[-1]
+    assert reply.state is MessageState.STOPPED and reply.text == "Hello"
+
+
+async def test_a_reply_that_another_tab_watches_goes_on(rig: Rig) -> None:
+    await rig.do("hello", tab="one")
+    sending = await rig.begin("send", tab="one", text="one", nonce="n")
+    watching = await rig.begin("hello", tab="two", conversation=1)
+    await rig.page.leave("one")
+    rig.engine.go.set()
+    assert "Hello there." in last(await watching.end(), "transcript")
+    await sending.end()
+
+
+async def test_a_tab_that_moves_on_is_not_drawn_over_and_its_reply_goes_on(rig: Rig) -> None:
+    await rig.do("hello")
+    sending = await rig.begin("send", text="one", nonce="n")
+    await sending.until(lambda seen: "Hello" in last(seen, "live"))
+    [moved] = await rig.do("create")
+    assert moved["hub"]["conversation"] is None and "is-running" in moved["rail"]
+    views = await sending.end()
+    assert views[-1] == {}
+    rig.engine.go.set()
+    back = await rig.begin("open", id=1)
+    assert "Hello there." in last(await back.end(), "transcript")
+
+
+async def test_a_message_waits_for_the_engine_and_then_goes(rig: Rig) -> None:
+    rig.engine.go.set()
+    rig.engine.state = EngineState.STARTING
+    await rig.do("hello")
+    sending = await rig.begin("send", text="one", nonce="n")
+    assert "sent as soon as the engine is ready" in sending.seen[-1]["live"]
+    assert "waiting for the engine" in sending.seen[-1]["figures"]
+    rig.engine.state = EngineState.READY
+    assert "Hello there." in last(await sending.end(), "transcript")
+
+
+async def test_a_message_that_waited_before_a_restart_is_sent_when_it_is_opened(rig: Rig) -> None:
+    rig.engine.go.set()
+    conversation = rig.store.create_conversation("before")
+    rig.store.add_turn(conversation.id, "one", "en")
+    views = await rig.do("hello", conversation=conversation.id)
+    assert "Hello there." in last(views, "transcript")
+
+
+async def test_answer_again(rig: Rig) -> None:
+    rig.engine.go.set()
+    await rig.do("hello")
+    await rig.do("send", text="one", nonce="n")
+    rig.engine.words = ("Another",)
+    views = await rig.do("retry")
+    assert "Another" in last(views, "transcript") and "Hello there" not in last(views, "transcript")
+    assert len(rig.store.messages(1)) == 2
+
+
+async def test_rename_and_delete(rig: Rig) -> None:
+    first, second = (rig.store.create_conversation(title) for title in ("a", "b"))
+    await rig.do("hello", conversation=first.id)
+    [view] = await rig.do("rename", id=str(first.id), title="  new \n name ")
+    assert "new name" in view["rail"] and "new name" in view["head"]
+    [view] = await rig.do("remove", id=str(second.id))
+    assert [c.id for c in rig.store.conversations()] == [first.id]
+    assert view["hub"]["conversation"] == first.id
+    views = await rig.do("remove", id=str(first.id))
+    assert views[-1]["hub"]["conversation"] is None
+
+
+async def test_a_conversation_that_is_gone_is_a_sentence(rig: Rig) -> None:
+    await rig.do("hello")
+    [view] = await rig.do("open", id=99)
+    assert "notice" in view["hub"]
+
+
+async def test_a_mistake_of_ours_is_a_sentence_too(rig: Rig) -> None:
+    await rig.do("hello")
+    [view] = await rig.do("open")  # without an id
+    assert view["hub"]["notice"].startswith("This did not work.")
+
+
+async def test_language_and_theme_are_kept(rig: Rig) -> None:
+    views = await rig.do("hello", browser="en-US")
+    views = await rig.do("language", value="zh")
+    assert "新对话" in views[-1]["rail"] and views[-1]["hub"]["language"] == "zh"
+    assert "消息" in views[-1]["box"]
+    [view] = await rig.do("theme", value="dark")
+    assert view["hub"]["theme"] == "dark"
+    await rig.do("theme", value="pink")
+    assert rig.store.preference("theme") == "dark"
+
+
+@pytest.mark.parametrize(("browser", "language"), [("zh-CN", "zh"), ("de", "en"), ("", None)])
+def test_the_first_language_is_the_browsers(tmp_path: Path, browser: str, language: str) -> None:
+    rig = Rig(tmp_path)
+    rig.page._settings = Settings(data_dir=tmp_path)
+    assert rig.page.texts(browser).language == (language or rig.page.texts().language)
+    rig.store.set_preference("language", "zh")
+    assert rig.page.texts(browser).language == "zh"
+
+
+async def test_another_tab_learns_of_changes(rig: Rig) -> None:
+    await rig.do("hello", tab="two")
+    before = rig.page.revision
+    rig.engine.go.set()
+    await rig.do("hello", tab="one")
+    await rig.do("send", tab="one", text="one", nonce="n")
+    assert rig.page.revision != before
+    views = await rig.do("refresh", tab="two")
+    assert 'data-act="select"' in views[-1]["rail"]
+
+
+async def test_the_pulse_says_how_engine_and_memory_are(rig: Rig) -> None:
+    app = Starlette()
+    app.add_route("/eaglechat/pulse", Pulse(rig.page).answer)
+    rig.engine.state = EngineState.FAILED
+    news = TestClient(app).get("/eaglechat/pulse?language=zh").json()
+    assert "引擎已停止" in news["foot"] and 'data-act="restart"' in news["card"]
+    assert "内存" in news["memory"] and news["revision"] == rig.page.revision
+    assert news["app"] == TestClient(app).get("/eaglechat/pulse").json()["app"]
+
+
+async def test_the_page_is_there_before_gradio(rig: Rig) -> None:
+    rig.store.create_conversation("what was <b>said</b> before")
+    front = Front(lambda request: first_page(rig.page, request))
+    sent: list[bytes] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message.get("body", b""))
+
+    async def gradio(scope: Any, receive: Any, send: Any) -> None:
+        head, body = b"<head><script>g()</script></head>", b"<body x='1'><gradio-app></gradio-app>"
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": head + body + b"</body>"})
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b""}
+    answering = asyncio.create_task(front(scope, lambda: None, send))
+    await asyncio.sleep(0.05)
+    early = b"".join(sent).decode()
+    assert 'id="ec-input"' in early and "what was &lt;b&gt;said&lt;/b&gt; before" in early
+    assert "gradio-app" not in early
+    front.open(gradio)
+    await answering
+    whole = b"".join(sent).decode()
+    assert whole.startswith(early) and whole.endswith("<gradio-app></gradio-app></body></html>")
+    assert "<script>g()</script>" in whole and len(re.findall("<body", whole)) == 1
+
+
+async def test_the_first_page_follows_the_browsers_language(rig: Rig, tmp_path: Path) -> None:
+    rig.page._settings = replace_language(rig.page._settings)
+    headers = [(b"accept-language", b"zh-CN,zh;q=0.9")]
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": headers, "query_string": b""}
+    assert "新对话" in first_page(rig.page, Request(scope))
+
+
+def replace_language(settings: Settings) -> Settings:
+    return settings.model_copy(update={"language": "auto"})

@@ -1,0 +1,284 @@
+"""The panes as pure functions: every value escaped, every figure as it was measured."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+
+import pytest
+
+from chatapp.chat.turns import TurnUpdate
+from chatapp.domain import (
+    Conversation,
+    EngineState,
+    EngineStatus,
+    Figures,
+    GpuSample,
+    MemorySample,
+    Message,
+    MessageState,
+    Phase,
+    ProcessMemory,
+    Role,
+    Tree,
+)
+from chatapp.measure.figures import LiveFigures
+from chatapp.texts import LANGUAGES, Texts
+from chatapp.ui import composer, empty, engine, figures, head, memory, numbers, rail, transcript
+
+EVIL = """<script>alert(1)</script>"'`${alert(1)}{{7*7}}&"""
+TEXTS = [Texts(language) for language in LANGUAGES]
+EN = Texts("en")
+GB = 1_000_000_000
+
+
+def message(text: str = "hi", role: Role = Role.ASSISTANT, **fields: object) -> Message:
+    state = fields.pop("state", MessageState.FINISHED)
+    return Message(fields.pop("id", 1), 1, role, text, state, 0.0, **fields)  # type: ignore
+
+
+def measured(on: bool = True, **fields: object) -> Figures:
+    values = {
+        "speculation": on,
+        "prompt_tokens": 20,
+        "completion_tokens": 118,
+        "cached_tokens": 4,
+        "verify_steps": 35 if on else 0,
+        "accepted_drafts": 83 if on else 0,
+        "accept_histogram": (3, 5, 9, 11, 6, 1) if on else (),
+        "accept_length": 118 / 35 if on else None,
+        "tokens_per_second": 208.4,
+        "ttft_s": 0.09,
+        "duration_s": 0.66,
+        "step_lengths": (3, 4) if on else (),
+    }
+    return Figures(**(values | fields))  # type: ignore[arg-type]
+
+
+def status(state: EngineState = EngineState.READY, **fields: object) -> EngineStatus:
+    return EngineStatus(state, "pocket", tree=Tree(5, 4, 16), dtype="float32", **fields)  # type: ignore
+
+
+def conversation(number: int, updated: float, on: bool = True, title: str = "t") -> Conversation:
+    return Conversation(number, title, on, updated, updated)
+
+
+@pytest.mark.parametrize("texts", TEXTS)
+def test_nothing_that_was_written_becomes_markup(texts: Texts) -> None:
+    update = TurnUpdate(1, message(EVIL, Role.USER), message(EVIL, state=MessageState.STREAMING))
+    said = [
+        message(EVIL, Role.USER),
+        message(EVIL, id=2, figures=measured()),
+        message("", id=3, state=MessageState.FAILED, error="setting", error_values={
+            "name": EVIL, "value": EVIL, "source": EVIL, "reason": EVIL}),
+    ]
+    down = status(
+        EngineState.FAILED,
+        failure="setting",
+        failure_values=dict.fromkeys(("name", "value", "source", "reason"), EVIL),
+        log_tail=(EVIL,),
+        address=EVIL,
+    )
+    sample = MemorySample(
+        0.0, 8 * GB, GB, GB, (ProcessMemory(EVIL, 1, GB),), (GpuSample(EVIL, 1, 2, 1, 1, 1, 1.0),)
+    )
+    panes = [
+        rail.rail(texts, [conversation(1, 0.0, title=EVIL)], 1, (), date.today()),
+        rail.foot(texts, down),
+        head.head(texts, EVIL, down),
+        transcript.transcript(texts, said, 1, 60),
+        transcript.live(texts, update, True),
+        composer.controls(texts, status(), True, True, True),
+        engine.engine(texts, down),
+        engine.card(texts, down),
+        memory.memory(texts, sample),
+    ]
+    for pane in panes:
+        assert "<script" not in pane.lower()
+        assert "alert(1)" not in pane or "&lt;script&gt;" in pane
+        assert '"\'`$' not in pane
+
+
+def test_the_list_is_grouped_by_day_with_filled_dots_and_rings() -> None:
+    today = date(2026, 11, 24)
+    noon = datetime(2026, 11, 24, 12).timestamp()
+    day = timedelta(days=1).total_seconds()
+    listed = [
+        conversation(3, noon),
+        conversation(2, noon - day, on=False),
+        conversation(1, noon - 9 * day),
+    ]
+    html = rail.rail(EN, listed, 2, {3}, today)
+    places = [html.index(name) for name in (">Today<", ">Yesterday<", ">Earlier<")]
+    assert places == sorted(places)
+    assert html.count("ec-dot is-off") == 1 and html.count('aria-label="speculation off') == 1
+    assert html.count('aria-current="true"') == 1
+    assert "is-running" in html
+
+
+def test_the_evidence_of_a_reply_with_speculation() -> None:
+    html = transcript.reply(EN, message(figures=measured()))
+    assert "speculation on" in html and "<b>208</b> tok/s" in html and "0.09 s" in html
+    assert "<b>3.37</b> tokens a step" in html and "118 tokens / 35 steps" in html
+
+
+def test_without_speculation_there_is_no_accept_length_and_no_step() -> None:
+    html = transcript.reply(EN, message(figures=measured(on=False)))
+    assert "speculation off" in html and "<b>208</b> tok/s" in html
+    assert "a step" not in html and "steps" not in html and "1.00" not in html
+
+
+def test_the_panel_without_speculation_draws_no_steps() -> None:
+    shown = figures.settled([message(figures=measured(on=False))], True)
+    html = figures.panel(EN, shown, [], Tree(5, 4, 16))
+    assert "ec-steps" not in html and "ec-histogram" not in html
+    assert "there is no accept length" in html
+
+
+def test_the_panel_counts_as_the_engine_counted() -> None:
+    live = LiveFigures(211.2, 205.0, 3.4, 3.38, 0.09, 66, 19, (1, 2, 3, 6, 5, 2), (3,) * 50)
+    shown = figures.running(live, MessageState.STREAMING, True)
+    html = figures.panel(EN, shown, [], Tree(5, 4, 16))
+    assert ">211<" in html and ">3.40<" in html and "66 / 19" in html
+    assert html.count('<i style="--n:') == figures.STEPS
+    assert html.count("<li title=") == 6 and "6 steps gained 4" in html
+
+
+def test_averages_over_a_conversation_are_weighted_by_steps_and_seconds() -> None:
+    said = [
+        message(figures=measured(verify_steps=10, accepted_drafts=30), language="zh"),
+        message(figures=measured(verify_steps=30, accepted_drafts=30), language="en"),
+        message(figures=measured(on=False, tokens_per_second=100.0)),
+    ]
+    html = figures.panel(EN, figures.settled(said, True), said, None)
+    assert "2.50" in html  # (60 + 40) / 40
+    assert "4.00 / 2.00" in html
+    assert "208 / 100" in html
+
+
+def test_a_conversation_without_replies_shows_dashes_and_no_zero() -> None:
+    html = figures.panel(EN, figures.settled([], True), [], Tree(3, 1, 4))
+    assert html.count(numbers.NONE) == 2 and ">0" not in html
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (MessageState.WAITING, "sent as soon as the engine is ready"),
+        (MessageState.STOPPED, "What was written stays"),
+    ],
+)
+def test_a_reply_says_what_became_of_it(state: MessageState, words: str) -> None:
+    assert words in transcript.reply(EN, message("so far", state=state))
+
+
+def test_only_the_last_reply_can_be_answered_again_and_none_while_one_runs() -> None:
+    said = [message(id=1), message(id=2)]
+    assert transcript.transcript(EN, said, 1, 60).count('data-act="retry"') == 1
+    assert 'data-act="retry"' not in transcript.transcript(EN, said, 1, 60, running=True)
+
+
+def test_a_long_history_shows_its_end_and_offers_the_rest() -> None:
+    said = [message(f"m{n}", id=n) for n in range(100)]
+    html = transcript.transcript(EN, said, 1, 60)
+    assert "Show 40 earlier" in html and "m39<" not in html and "m40<" in html
+
+
+def test_messages_that_were_left_out_are_counted() -> None:
+    update = TurnUpdate(1, message(role=Role.USER), message(), dropped_messages=4)
+    assert "the oldest 4 messages were not given" in transcript.live(EN, update, True)
+
+
+def test_the_toggle_is_a_switch_that_says_its_state() -> None:
+    on = composer.controls(EN, status(), True, False, False)
+    off = composer.controls(EN, status(), False, False, False)
+    assert 'role="switch"' in on and 'aria-checked="true"' in on and "speculation on" in on
+    assert 'aria-checked="false"' in off and "speculation off" in off
+
+
+def test_a_toggle_flipped_during_a_reply_counts_from_the_next_message() -> None:
+    assert "counts from the next message" in composer.controls(EN, status(), False, True, True)
+    assert "counts from the next message" not in composer.controls(EN, status(), False, False, True)
+
+
+def test_a_switch_that_is_not_there_is_disabled_with_the_reason() -> None:
+    missing = status(switch=False, switch_reason="app.name")
+    html = composer.controls(EN, missing, True, False, False)
+    assert "disabled" in html and "per conversation: EagleChat" in html
+
+
+def test_messages_wait_visibly_while_the_engine_starts() -> None:
+    html = composer.controls(EN, status(EngineState.STARTING), True, False, False)
+    assert "messages wait for it" in html
+
+
+def test_the_timeline_says_what_is_done_and_what_is_next() -> None:
+    timeline = (Phase("process", 0.4), Phase("weights", 3.1), Phase("draft"), Phase("ready"))
+    html = engine.timeline(EN, status(EngineState.STARTING, timeline=timeline))
+    assert html.count("is-done") == 2 and html.count("is-current") == 1
+    assert "3.10 s" in html and html.count("is-open") == 1
+
+
+def test_the_card_has_a_sentence_a_button_and_the_log() -> None:
+    down = status(EngineState.FAILED, failure="reply_failed", log_tail=("a", "last words"))
+    html = engine.card(EN, down)
+    assert EN("errors.reply_failed.what") in html
+    assert 'data-act="restart"' in html and "last words" in html
+    assert engine.card(EN, status()) == ""
+
+
+def test_the_log_is_shown_without_the_engine_key() -> None:
+    shown = engine.log(status(log_tail=("args={'api_key': 'SECRET', 'x': 1}", "y" * 9000)))
+    assert "SECRET" not in shown and "'x': 1" in shown and len(shown) < 1000
+
+
+def test_memory_without_a_gpu_shows_processes_and_why() -> None:
+    processes = (ProcessMemory("main", 1, GB), ProcessMemory("scheduler", 2, 2 * GB))
+    sample = MemorySample(0.0, 16 * GB, 8 * GB, GB, processes, (), "memory.no_driver")
+    html = memory.memory(EN, sample)
+    assert "Engine, scheduler" in html and "2.0 GB" in html
+    assert "Other programs" in html and "4.0 GB" in html
+    assert EN("memory.no_driver") in html and "Video memory" not in html
+
+
+def test_video_memory_with_what_the_driver_tells_and_what_it_does_not() -> None:
+    card = GpuSample("RTX 4090", 17 * GB, 24 * GB, 16 * GB, 93, 61, None)
+    html = memory.memory(EN, MemorySample(0.0, 16 * GB, 8 * GB, GB, (), (card,)))
+    for words in ("RTX 4090", "16.0 GB", "7.0 GB", "93 %", "61 °C", "the driver does not say"):
+        assert words in html
+
+
+def test_the_empty_page_has_four_prompts_in_each_language() -> None:
+    for texts in TEXTS:
+        assert empty.empty(texts).count("data-example=") == 2 * empty.COUNT
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (numbers.speed(9.94), "9.9"),
+        (numbers.speed(9.96), "10"),
+        (numbers.speed(211.4), "211"),
+        (numbers.speed(None), "—"),
+        (numbers.length(3.384), "3.38"),
+        (numbers.length(None), "—"),
+        (numbers.seconds(0.094), "0.09"),
+        (numbers.seconds(12.34), "12.3"),
+        (numbers.gigabytes(8_050_000_000), "8.1"),
+        (numbers.gigabytes(580_000_000), "0.58"),
+        (numbers.count(12345), "12,345"),
+    ],
+)
+def test_numbers(written: str, expected: str) -> None:
+    assert written == expected
+
+
+def test_no_text_of_the_page_is_missing_in_a_template() -> None:
+    """Every pane renders in both languages: a missing key or value would raise."""
+    for texts in TEXTS:
+        for state in EngineState:
+            engine.engine(texts, status(state))
+            rail.foot(texts, status(state))
+        for state in MessageState:
+            transcript.reply(texts, message(state=state))
+            figures.panel(texts, figures.running(None, state, True), [], None)
+        composer.box(texts), composer.dialogs(texts), rail.choices(texts)
