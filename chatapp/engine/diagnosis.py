@@ -10,6 +10,8 @@ import re
 import signal
 from collections.abc import Sequence
 
+PORT_TAKEN = "address already in use"
+
 CAUSES: tuple[tuple[str, str], ...] = (
     ("Loaded weights leave no GPU memory for the KV cache under", "engine_no_room_for_cache"),
     ("Not enough memory. Please try to increase --mem-fraction-static", "engine_no_room_for_cache"),
@@ -28,7 +30,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ("illegal memory access", "engine_illegal_access"),
     ("CUDA out of memory", "engine_out_of_video_memory"),
     ("Cannot allocate memory", "engine_out_of_memory"),
-    ("address already in use", "engine_port_taken"),
+    (PORT_TAKEN, "engine_port_taken"),
     ("Port is already in use", "engine_port_taken"),
     ("invalid choice:", "engine_arguments"),
     ("unrecognized arguments:", "engine_arguments"),

@@ -22,7 +22,7 @@ import psutil
 from chatapp.domain import EngineState, EngineStatus, Pair
 from chatapp.engine.client import EngineClient
 from chatapp.engine.command import Device, dtype_on
-from chatapp.engine.diagnosis import diagnose
+from chatapp.engine.diagnosis import PORT_TAKEN, diagnose
 from chatapp.engine.launched import LaunchedEngine
 from chatapp.engine.record import EngineRecord, Process, forget, sweep
 from chatapp.engine.timeline import Timeline
@@ -166,34 +166,26 @@ class Engine:
         )
 
     def _supervise(self) -> None:
-        for attempt in range(1, _PORT_ATTEMPTS + 1):
+        for attempts_left in reversed(range(_PORT_ATTEMPTS)):
             launched = self._launched
             assert launched is not None
-            key, values = self._watch(launched)
-            self._pids = {}
-            launched.close()
-            forget(self._log_path)
-            if self._stop_asked.is_set():
+            cause = self._watch(launched)
+            again = self._wants_another_port(cause) and attempts_left > 0
+            if not (again or self._stop_asked.is_set()):
+                self._fail(*cause)
+            self._end(launched)
+            if not again or self._stop_asked.is_set():
                 return
-            starting = self._status.state is EngineState.STARTING
-            if not (key == "engine_port_taken" and starting and attempt < _PORT_ATTEMPTS):
-                break
             _log.info("port %d was taken meanwhile; trying another", launched.port)
             self._launch()
-        self._fail(key, values)
 
     def _watch(self, launched: LaunchedEngine) -> tuple[str, dict[str, str]]:
-        """Until it has ended; says why. A child that is gone ends all of it."""
+        """Until its main process has ended or it cannot go on without one of its children
+        or its port; says why."""
         while not launched.ended():
-            self._read_log(launched)
-            if self._child_gone():
-                cause = diagnose(launched.log.lines(), None)
-                self._fail(*cause)
-                launched.end()
-                while not launched.ended():
-                    time.sleep(0.05)
-                self._read_log(launched)
-                return cause
+            lines = self._read_log(launched)
+            if self._child_gone() or any(PORT_TAKEN in line for line in lines):
+                return diagnose(launched.log.lines(), None)
             if self._status.state is EngineState.STARTING:
                 self._pids = launched.processes()
                 self._try_warm_up(launched)
@@ -202,10 +194,26 @@ class Engine:
         self._read_log(launched)
         return diagnose(launched.log.lines(), launched.exit_code)
 
-    def _read_log(self, launched: LaunchedEngine) -> None:
+    def _end(self, launched: LaunchedEngine) -> None:
+        """Returns when nothing of it is left."""
+        launched.end()
+        while not launched.ended():
+            time.sleep(0.02)
+        self._read_log(launched)
+        self._pids = {}
+        launched.close()
+        forget(self._log_path)
+
+    def _wants_another_port(self, cause: tuple[str, dict[str, str]]) -> bool:
+        return cause[0] == "engine_port_taken" and self._status.state is EngineState.STARTING
+
+    def _read_log(self, launched: LaunchedEngine) -> list[str]:
+        """The lines that are new."""
         at = time.monotonic() - self._started
-        for line in launched.log.read():
+        lines = launched.log.read()
+        for line in lines:
             self._timeline.read(line, at)
+        return lines
 
     def _child_gone(self) -> bool:
         if self._stop_asked.is_set():
