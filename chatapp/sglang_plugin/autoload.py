@@ -13,12 +13,11 @@ from types import ModuleType
 
 
 def torch_autoload() -> None:
-    """Makes SGLang importable beside a CPU build of torch."""
+    """Makes SGLang's CPU engine importable, beside a CPU build of torch or a CUDA one."""
     import torch
 
-    if torch.version.cuda is not None:
-        return
-    _declare_torchvision_operators(torch)
+    if torch.version.cuda is None:
+        _declare_torchvision_operators(torch)
     if os.environ.get("SGLANG_USE_CPU_ENGINE") == "1":
         sys.modules["sgl_kernel"] = importlib.import_module("chatapp.sglang_plugin.kernels")
 
