@@ -15,7 +15,8 @@ from chatapp.texts import Texts, system_language
 
 COMMANDS = ("run", "ask", "pairs", "plan", "test", "bench", "doctor", "train")
 _PASSED_ON = ("test", "train")
-_TAKE_A_VALUE = ("--port", "--data-dir", "--device", "--pair", "--engine-arg", "--language")
+_TAKE_A_VALUE = ("--port", "--data-dir", "--device", "--pair", "--preset", "--language")
+_TAKE_A_VALUE += ("--engine-arg",)
 
 
 def parse(argv: Sequence[str], language: str | None = None) -> argparse.Namespace:
@@ -74,6 +75,7 @@ def _common(parser: argparse.ArgumentParser, texts: Texts) -> None:
     _option(parser, texts, "--data-dir", metavar="DIR")
     _option(parser, texts, "--device", choices=("auto", "cpu", "cuda"))
     _option(parser, texts, "--pair", metavar="NAME|TARGET_DIR,DRAFT_DIR")
+    _option(parser, texts, "--preset", metavar="NAME")
     _option(parser, texts, "--engine-arg", dest="engine_args", action="append", metavar="ARG")
 
 
@@ -117,7 +119,6 @@ def _plan(parser: argparse.ArgumentParser, texts: Texts) -> None:
     gigabytes = _number(float, 0.1, 10_000.0)
     _option(parser, texts, "--gpu-memory", type=gigabytes, default=None, metavar="GB")
     _option(parser, texts, "--context", type=_number(int, 1), default=None, metavar="TOKENS")
-    _option(parser, texts, "--preset", default=None, metavar="NAME")
     _option(parser, texts, "--json", action="store_true", default=False)
 
 

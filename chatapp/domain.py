@@ -46,7 +46,11 @@ class Tree:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A target with its draft, as folders on disk, and how they run best."""
+    """A target with its draft, as folders on disk, and how they run best.
+
+    ``arguments``: how the engine is set up for it on this machine's GPU, in SGLang's
+    own words; empty: as published.
+    """
 
     name: str
     target: Path
@@ -55,6 +59,7 @@ class Pair:
     dtype: str
     context_length: int
     drafter: str = "EAGLE3"
+    arguments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,3 +287,13 @@ class MemorySample:
     engine: tuple[ProcessMemory, ...] = ()
     gpus: tuple[GpuSample, ...] = ()
     gpu_note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One GPU as the memory plan sees it. ``others_bytes``: what processes other than the
+    engine hold now; ``capability`` as NVIDIA counts, such as (8, 9)."""
+
+    bytes: int
+    others_bytes: int = 0
+    capability: tuple[int, int] | None = None

@@ -49,6 +49,11 @@ def settings_file() -> Path:
     return Path(base) / "eaglechat" / "settings.toml"
 
 
+def presets_file() -> Path:
+    """The person's own presets, beside the settings file."""
+    return settings_file().with_name("presets.toml")
+
+
 def store(data_dir: Path) -> Path:
     return data_dir / "eaglechat.sqlite3"
 

@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     open_browser: bool = True
     device: Literal["auto", "cpu", "cuda"] = "auto"
     pair: str = Field(default="auto", min_length=1)
+    preset: str = Field(default="auto", min_length=1)
     engine_args: Annotated[tuple[str, ...], NoDecode] = ()
     language: Literal["auto", "zh", "en"] = "auto"
 

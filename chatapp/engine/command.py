@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Literal
 
 from chatapp.domain import Pair
+from chatapp.engine.presets import preset
 
 Device = Literal["cpu", "cuda"]
 
 MAX_RUNNING = 4
 _CPU_POOL_TOKENS = 16384
+_FRACTION = 0.7
 _LOOPBACK = "127.0.0.1,localhost"
 
 
@@ -37,7 +39,6 @@ def engine_command(
         *("--served-model-name", pair.name),
         *("--host", "127.0.0.1", "--port", str(port), "--api-key", api_key),
         *("--context-length", str(pair.context_length)),
-        *("--max-running-requests", str(MAX_RUNNING)),
         *("--stream-interval", "1", "--random-seed", "0", "--log-level", "info"),
         *("--skip-server-warmup", "--sleep-on-idle", "--enable-metrics"),
         *(_cpu_flags(pair) if device == "cpu" else _cuda_flags(pair)),
@@ -85,17 +86,22 @@ def _cpu_flags(pair: Pair) -> list[str]:
     return [
         *("--device", "cpu", "--dtype", dtype_on("cpu", pair)),
         *("--attention-backend", "torch_native"),
+        *("--max-running-requests", str(MAX_RUNNING)),
         *("--max-total-tokens", str(pool), "--disable-overlap-schedule"),
     ]
 
 
 def _cuda_flags(pair: Pair) -> list[str]:
-    sizes = [str(size) for size in range(1, MAX_RUNNING + 1)]
+    """As the memory plan says for this card, else as published."""
     return [
         *("--device", "cuda", "--dtype", dtype_on("cuda", pair)),
-        *("--mem-fraction-static", "0.7"),
-        *("--cuda-graph-max-bs-decode", sizes[-1], "--cuda-graph-bs-decode", *sizes),
+        *(pair.arguments or _published()),
     ]
+
+
+def _published() -> list[str]:
+    published = preset("published")
+    return published.arguments(published.mem_fraction_static or _FRACTION)
 
 
 def _draft_flags(pair: Pair) -> list[str]:

@@ -37,6 +37,15 @@ class Gpus:
             return (), self._note(error)
         return cards, None if cards else NO_CARD
 
+    def capability(self, index: int) -> tuple[int, int] | None:
+        """Compute capability of a card, such as (8, 9); None where the driver does not tell."""
+        try:
+            handles = self._handles or self._open()
+            major, minor = self._nvml.nvmlDeviceGetCudaComputeCapability(handles[index])
+            return int(major), int(minor)
+        except (self._nvml.NVMLError, IndexError):
+            return None
+
     def _open(self) -> list[Any]:
         self._nvml.nvmlInit()
         count = self._nvml.nvmlDeviceGetCount()

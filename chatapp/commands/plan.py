@@ -1,0 +1,111 @@
+"""``plan``: what would go into the video memory, before anything is loaded or downloaded.
+
+Without ``--gpu-memory`` it plans for the card of this machine, with what others hold now.
+That a pair does not fit is an answer, not a failure: the exit code is 0 then too.
+"""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from typing import Any
+
+from chatapp.domain import Card
+from chatapp.engine.plan import GIB, MemoryPlan, Note, gigabytes
+from chatapp.engine.planning import make_plan
+from chatapp.errors import UsageError
+from chatapp.measure.cards import first_card
+from chatapp.pairs.models import ModelFolders
+from chatapp.pairs.planned import planned_known, planned_pair
+from chatapp.settings import Settings
+from chatapp.texts import Texts, system_language
+
+DEFAULT_PAIR = "published"
+_BAR = 40
+
+
+def main(arguments: Namespace, settings: Settings) -> int:
+    made = plan_for(settings, _card(arguments.gpu_memory), arguments.context)
+    if arguments.json:
+        print(json.dumps(as_json(made), ensure_ascii=False))
+    else:
+        _show(made, Texts(system_language()))
+    return 0
+
+
+def plan_for(settings: Settings, card: Card, context: int | None = None) -> MemoryPlan:
+    """The plan of the settings' pair, with its advice."""
+    name = DEFAULT_PAIR if settings.pair == "auto" else settings.pair
+    pair = planned_pair(name, ModelFolders(settings.data_dir))
+    return make_plan(card, pair, settings.preset, context, planned_known())
+
+
+def _card(gigabytes: float | None) -> Card:
+    if gigabytes is not None:
+        return Card(int(gigabytes * GIB))
+    card = first_card()
+    if card is None:
+        raise UsageError("plan_without_card")
+    return card
+
+
+def as_json(made: MemoryPlan) -> dict[str, Any]:
+    return {
+        "fits": made.fits,
+        "pair": made.pair.name,
+        "preset": made.preset.name,
+        "card_bytes": made.card_bytes,
+        "target_bytes": made.target_bytes,
+        "draft_bytes": made.draft_bytes,
+        "kv_bytes_per_token": made.kv_bytes_per_token,
+        "kv_draft_bytes_per_token": made.kv_draft_bytes_per_token,
+        "kv_tokens": made.kv_tokens,
+        "context_length": made.context_length,
+        "streams": made.streams,
+        "mem_fraction_static": made.mem_fraction_static,
+        "mem_fraction_most": made.mem_fraction_most,
+        "graph_sizes": list(made.preset.graph_sizes),
+        "rows": [
+            {"key": row.key, "bytes": row.bytes, "estimated": row.estimated} for row in made.rows
+        ],
+        "free_bytes": made.free_bytes,
+        "reasons": [_note(note) for note in made.reasons],
+        "advice": [_note(note) for note in made.advice],
+        "arguments": [
+            *("--context-length", str(made.context_length)),
+            *made.preset.arguments(made.mem_fraction_static),
+        ],
+    }
+
+
+def _note(note: Note) -> dict[str, Any]:
+    return {"key": note.key, **note.values}
+
+
+def _show(made: MemoryPlan, texts: Texts) -> None:
+    values = {"pair": made.pair.name, "size": gigabytes(made.card_bytes)}
+    print(texts("plan.title", preset=made.preset.name, **values))
+    for row in made.rows:
+        label = texts(f"plan.rows.{row.key}")
+        mark = "≈" if row.estimated else " "
+        print(f"{mark}{row.bytes / 1e9:8.2f} GB  {_bar(row.bytes, made.card_bytes)}  {label}")
+    free = made.free_bytes
+    label = texts("plan.rows.free" if free >= 0 else "plan.rows.lacking")
+    print(f" {abs(free) / 1e9:8.2f} GB  {_bar(free, made.card_bytes)}  {label}")
+    print(texts("plan.estimated"))
+    print()
+    tokens = {"tokens": made.kv_tokens, "each": made.kv_bytes_per_token}
+    if made.fits:
+        values = {"context": made.context_length, "streams": made.streams, **tokens}
+        print(texts("plan.fits", **values))
+    else:
+        print(texts("plan.fits_not", **tokens))
+    for note in made.reasons:
+        print("  " + texts(f"plan.notes.{note.key}", **note.values))
+    for note in made.advice:
+        print("→ " + texts(f"plan.notes.{note.key}", **note.values))
+
+
+def _bar(size: int, of: int) -> str:
+    filled = min(_BAR, round(_BAR * max(0, size) / of))
+    return ("█" * filled or ("▏" if size > 0 else "")).ljust(_BAR)

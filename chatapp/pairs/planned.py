@@ -1,0 +1,50 @@
+"""The shapes of any pair, for the memory plan: from the catalogue, or from its files."""
+
+from __future__ import annotations
+
+from chatapp.domain import Pair
+from chatapp.engine.plan import PlannedPair
+from chatapp.errors import PairError
+from chatapp.pairs.catalogue import KnownPair, known_pairs
+from chatapp.pairs.configuration import configuration
+from chatapp.pairs.locate import locate
+from chatapp.pairs.models import ModelFolders
+from chatapp.pairs.shapes import DraftShape, TargetShape
+
+
+def planned_pair(name: str, models: ModelFolders) -> PlannedPair:
+    """Raises PairError when it is not known and not here either."""
+    known = known_pairs().get(name)
+    if known is None or known_is_here(known, models):
+        return planned(locate(name, models))
+    return _known(known)
+
+
+def planned_known() -> list[PlannedPair]:
+    return [_known(known) for known in known_pairs().values()]
+
+
+def planned(pair: Pair) -> PlannedPair:
+    """From the configurations of a pair that is here."""
+    try:
+        target = TargetShape.from_config(configuration(pair.target))
+        draft = DraftShape.from_config(configuration(pair.draft))
+    except (KeyError, TypeError, ValueError):
+        raise PairError("pair_file_damaged", path=pair.target / "config.json") from None
+    dtype = pair.dtype if pair.dtype in ("float16", "bfloat16") else "float16"
+    return PlannedPair(pair.name, target, draft, pair.tree, dtype, pair.context_length)
+
+
+def known_is_here(known: KnownPair, models: ModelFolders) -> bool:
+    return all(models.find(model) for model in (known.target, known.draft))
+
+
+def _known(known: KnownPair) -> PlannedPair:
+    return PlannedPair(
+        known.name,
+        known.target_shape,
+        known.draft_shape,
+        known.tree,
+        known.dtype,
+        known.context_length,
+    )
