@@ -99,7 +99,7 @@ def _ask(parser: argparse.ArgumentParser, texts: Texts) -> None:
         parser, texts, "--temperature", type=_number(float, 0.0, 100.0), default=0.0, metavar="T"
     )
     _option(parser, texts, "--top-p", type=_number(float, 1e-6, 1.0), default=1.0, metavar="P")
-    _option(parser, texts, "--top-k", type=_number(int, -1), default=-1, metavar="K")
+    _option(parser, texts, "--top-k", type=_top_k, default=-1, metavar="K")
     _option(parser, texts, "--min-p", type=_number(float, 0.0, 1.0), default=0.0, metavar="P")
     _option(parser, texts, "--max-tokens", type=_number(int, 1), default=None, metavar="N")
     _option(parser, texts, "--seed", type=int, default=None, metavar="N")
@@ -175,6 +175,11 @@ def _number(kind: type, low: float, high: float | None = None) -> Callable[[str]
 
     read.__name__ = kind.__name__
     return read
+
+
+def _top_k(text: str) -> int:
+    """An argparse type: -1 for all, else one or more."""
+    return -1 if text == "-1" else int(_number(int, 1)(text))
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -69,6 +69,7 @@ def test_what_follows_test_and_train_is_passed_on_as_it_stands() -> None:
         "ask hi --temperature nan",
         "ask hi --max-tokens 0",
         "ask hi --top-p 0",
+        "ask hi --top-k 0",
         "ask hi --speculation maybe",
         "--port many",
         "--device tpu",
