@@ -182,6 +182,9 @@ def _top_k(text: str) -> int:
     return -1 if text == "-1" else int(_number(int, 1)(text))
 
 
+_top_k.__name__ = "int"  # argparse shows it
+
+
 def _numbers(text: str) -> tuple[int, ...]:
     """An argparse type: ``1,4``."""
     numbers = tuple(int(part) for part in text.split(","))

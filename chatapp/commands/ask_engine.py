@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from chatapp import locations
 from chatapp.devices import engine_device
 from chatapp.engine.client import EngineClient
@@ -86,6 +88,7 @@ async def _own(settings: Settings, say: Say) -> AsyncIterator[Answerer]:
     prompt = ChatPrompt(pair.target, pair.context_length)
     log = locations.ask_log(settings.data_dir)
     log.parent.mkdir(parents=True, exist_ok=True)
+    _remove_old_logs(log)
     engine = Engine(pair, device, log, settings.engine_args)
     say("starting", pair=pair.name, device=device)
     try:
@@ -104,3 +107,11 @@ async def _own(settings: Settings, say: Say) -> AsyncIterator[Answerer]:
         log.unlink(missing_ok=True)
     finally:
         await engine.stop()
+
+
+def _remove_old_logs(log: Path) -> None:
+    """Those of earlier runs that failed or were killed; the newest is kept until now."""
+    for old in log.parent.glob("ask-*.*"):
+        pid = old.stem.partition("-")[2]
+        if pid.isdigit() and not psutil.pid_exists(int(pid)):
+            old.unlink(missing_ok=True)
