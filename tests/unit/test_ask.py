@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatapp import cli
-from chatapp.commands import ask
+from chatapp.commands import ask, ask_engine
 from chatapp.domain import Chunk, Counts, Figures
 from chatapp.errors import EngineError, InputError, PairError, StoreError, UsageError
 from chatapp.measure.figures import ReplyMeter
@@ -170,3 +171,13 @@ def test_a_mistake_of_ours_is_one_sentence_and_a_log(
     said = capsys.readouterr().err
     assert "boom" in said and "error.log" in said and "Traceback" not in said
     assert "RuntimeError: boom" in (tmp_path / "data" / "error.log").read_text()
+
+
+def test_logs_of_earlier_runs_go_and_those_of_living_ones_stay(tmp_path: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    names = (f"ask-{gone.pid}.log", f"ask-{gone.pid}.json", f"ask-{os.getpid()}.log", "engine.log")
+    for name in names:
+        (tmp_path / name).touch()
+    ask_engine._remove_old_logs(tmp_path / "ask-1.log")
+    assert {path.name for path in tmp_path.iterdir()} == set(names[2:])
