@@ -44,6 +44,7 @@ class Server:
         self._uvicorn = _Uvicorn(
             uvicorn.Config(
                 web_app(self.page, self._front),
+                log_config=None,
                 log_level="warning",
                 access_log=False,
                 timeout_graceful_shutdown=1,

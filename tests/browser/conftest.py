@@ -1,0 +1,137 @@
+"""The app as a person starts it, once for all browser tests, and a real Chromium."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from chatapp import locations
+
+BROWSER = os.environ.get("EAGLECHAT_BROWSER", "/usr/bin/chromium")
+PAIR = os.environ.get("EAGLECHAT_PAIR", "pocket")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+READY_WITHIN_S = 300
+
+
+@dataclass
+class App:
+    """``python -m chatapp run`` on a data directory of its own."""
+
+    process: subprocess.Popen[str]
+    url: str
+    data_dir: Path
+    said: list[str]
+
+    def pulse(self, language: str = "en") -> dict[str, str]:
+        url = f"{self.url}eaglechat/pulse?language={language}"
+        return httpx.get(url, trust_env=False, timeout=30).json()
+
+    def wait(self, state: str, within: float = READY_WITHIN_S) -> None:
+        deadline = time.monotonic() + within
+        while f"is-{state}" not in self.pulse()["foot"]:
+            assert self.process.poll() is None, "\n".join(self.said)
+            assert time.monotonic() < deadline, self.pulse()["card"] or self.pulse()["foot"]
+            time.sleep(0.2)
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(60)
+
+
+def start_app(data_dir: Path, *flags: str, port: int | None = None) -> App:
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("EAGLECHAT_")
+    }
+    environment |= {"LANG": "C.UTF-8", "XDG_CONFIG_HOME": str(data_dir / "config")}
+    command = [sys.executable, "-m", "chatapp", "run", "--no-browser", "--pair", PAIR]
+    command += ["--data-dir", str(data_dir), "--port", str(port or free_port()), *flags]
+    process = subprocess.Popen(
+        command, cwd=locations.project(), env=environment, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    said = []
+    for line in process.stdout:
+        said.append(line.strip())
+        if "http://" in line:
+            break
+    threading.Thread(target=said.extend, args=(process.stdout,), daemon=True).start()
+    assert said and "http://" in said[-1], said
+    url = said[-1][said[-1].index("http://") :].split()[0]
+    return App(process, url, data_dir, said)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    started = start_app(tmp_path_factory.mktemp("app"))
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="session")
+def ready(app: App) -> App:
+    app.wait("ready")
+    return app
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=BROWSER, args=FLAGS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def open_page(app: App, browser: Browser):
+    """``open_page()`` is a fresh profile on the page; what it logs as an error fails."""
+    contexts, errors = [], []
+
+    def opened(
+        locale: str = "en-US",
+        theme: str = "light",
+        size: tuple[int, int] = (1440, 900),
+        fragment: str = "",
+    ) -> Page:
+        context = browser.new_context(
+            locale=locale,
+            color_scheme=theme,
+            viewport={"width": size[0], "height": size[1]},
+        )
+        context.grant_permissions(["clipboard-read", "clipboard-write"])
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(30_000)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+        page.goto(app.url + fragment)
+        page.wait_for_selector("#ec-first", state="detached")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert errors == []
+
+
+@pytest.fixture
+def page(ready: App, open_page) -> Page:
+    return open_page()

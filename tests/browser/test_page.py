@@ -1,0 +1,192 @@
+"""How the page is: quick, local, in two languages, light and dark, wide and narrow."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import start_app
+from tests.browser.hands import SHORT, ask
+
+BACKGROUND = "getComputedStyle(document.body).backgroundColor"
+
+
+def test_no_request_leaves_the_machine(ready, open_page) -> None:
+    page = open_page()
+    hosts = []
+    page.context.on("request", lambda request: hosts.append(urlsplit(request.url)))
+    page.reload()
+    page.wait_for_selector("#ec-first", state="detached")
+    ask(page, "Show me a link and an image")
+    assert hosts and {url.hostname for url in hosts if url.scheme != "data"} == {"127.0.0.1"}
+    assert page.evaluate("Object.keys(localStorage).filter((key) => key.includes('gradio'))") == []
+
+
+def test_nothing_of_gradios_own_is_seen(page: Page) -> None:
+    ask(page, SHORT)
+    assert page.locator("footer:visible, .toast-wrap:visible, .progress-text:visible").count() == 0
+    colours = page.evaluate(
+        """() => [...document.querySelectorAll('#ec-shell *')].flatMap((element) => {
+          const style = getComputedStyle(element);
+          return [style.color, style.backgroundColor, style.borderColor];
+        })"""
+    )
+    orange = re.compile(r"rgb\((2[3-5]\d), (8\d|9\d|1[0-2]\d), ([0-5]?\d)\)")
+    assert not [colour for colour in colours if orange.search(colour)]
+
+
+def test_the_language_changes_at_once_and_is_kept(page: Page, open_page) -> None:
+    page.get_by_role("button", name="中文").click()
+    expect(page.get_by_role("button", name="发送")).to_be_visible()
+    expect(page.get_by_role("switch")).to_contain_text("推测解码 开")
+    expect(page.locator("#ec-foot")).to_contain_text("引擎就绪")
+    assert page.locator("html").get_attribute("lang") == "zh-CN"
+    other = open_page()
+    expect(other.get_by_role("button", name="发送")).to_be_visible()
+    other.get_by_role("button", name="English").click()
+    expect(other.get_by_role("button", name="Send")).to_be_visible()
+
+
+@pytest.mark.parametrize(("theme", "dark"), [("light", False), ("dark", True)])
+def test_the_theme_is_the_systems_until_it_is_chosen(
+    ready, open_page, theme: str, dark: bool
+) -> None:
+    page = open_page(theme=theme)
+    shade = [int(part) for part in re.findall(r"\d+", page.evaluate(BACKGROUND))[:3]]
+    assert (sum(shade) < 120) == dark
+
+
+def test_light_and_dark_are_chosen_and_kept(page: Page) -> None:
+    light = page.evaluate(BACKGROUND)
+    page.get_by_role("button", name="Dark").click()
+    page.wait_for_function(f"(light) => {BACKGROUND} !== light", arg=light)
+    expect(page.get_by_role("button", name="Dark")).to_have_attribute("aria-pressed", "true")
+    page.reload()
+    page.wait_for_selector("#ec-first", state="detached")
+    assert page.evaluate(BACKGROUND) != light
+    page.get_by_role("button", name="Light").click()
+    page.wait_for_function(f"(light) => {BACKGROUND} === light", arg=light)
+
+
+CONTRAST = """() => {
+  const parse = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const lum = (rgb) => rgb.slice(0, 3).map((v) => v / 255)
+    .map((v) => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
+  const under = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const colour = parse(getComputedStyle(at).backgroundColor);
+      if (colour.length < 4 || colour[3] > .99) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const found = [];
+  const walk = document.createTreeWalker(document.getElementById('ec-shell'), NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const element = walk.currentNode.parentElement;
+    const words = walk.currentNode.data.trim().slice(0, 20);
+    if (!words || !element.checkVisibility({ opacityProperty: true })) continue;
+    if (element.closest('.is-none, :disabled')) continue;
+    const [a, b] = [lum(parse(getComputedStyle(element).color)), lum(under(element))].sort();
+    const ratio = (b + .05) / (a + .05);
+    if (ratio < 4.5) found.push(`${words}: ${ratio.toFixed(2)}`);
+  }
+  return found;
+}"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_all_text_can_be_read(ready, open_page, theme: str) -> None:
+    page = open_page(theme=theme)
+    ask(page, SHORT)
+    page.get_by_role("switch").click()
+    ask(page, SHORT)
+    assert page.evaluate(CONTRAST) == []
+
+
+def test_a_narrow_page(ready, open_page) -> None:
+    page = open_page(size=(390, 844))
+    ask(page, SHORT)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    strip = page.locator(".ec-strip")
+    expect(strip).to_contain_text("tok/s")
+    expect(page.locator("#ec-strip-memory")).to_contain_text("GB")
+    expect(page.locator("#ec-right")).to_be_hidden()
+    strip.click()
+    expect(page.locator("#ec-right")).to_be_visible()
+    strip.click()
+    expect(page.locator("#ec-left")).to_be_hidden()
+    page.get_by_role("button", name="Open the list of conversations").click()
+    expect(page.locator("#ec-left")).to_be_visible()
+    page.locator(".ec-list .ec-open").first.click()
+    expect(page.locator("#ec-left")).to_be_hidden()
+    box = page.locator("#ec-writing").bounding_box()
+    assert box["y"] + box["height"] <= 844
+
+
+def test_the_keyboard_reaches_everything_and_shows_where_it_is(page: Page) -> None:
+    ask(page, SHORT)
+    reached = set()
+    page.locator("#ec-input").focus()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        at = page.evaluate("document.activeElement.dataset.act || document.activeElement.id")
+        reached.add(at)
+        outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        if page.evaluate("document.activeElement.matches('#ec-shell button')"):
+            assert outline == "solid"
+    assert {"create", "select", "switch", "language", "ec-send"} <= reached
+
+
+def test_the_memory_is_sampled_every_second(page: Page) -> None:
+    beats = []
+    page.on("response", lambda r: beats.append(time.monotonic()) if "pulse" in r.url else None)
+    page.wait_for_function("() => (window.beats = (window.beats ?? 0) + 1) > 200")
+    for _ in range(4):
+        page.wait_for_event("response", lambda response: "pulse" in response.url)
+    gaps = [after - before for before, after in zip(beats[-4:], beats[-3:], strict=False)]
+    assert max(gaps) < 3
+    for name in ("main", "scheduler", "detokenizer"):
+        expect(page.locator("#ec-memory")).to_contain_text(f"Engine, {name}")
+
+
+def test_the_page_is_there_long_before_the_engine(browser, tmp_path: Path) -> None:
+    """From the start of the process to a page that can be typed into; and a message that
+    was typed at once is neither lost nor sent twice."""
+    started = time.monotonic()
+    app = start_app(tmp_path)
+    try:
+        page = browser.new_page()
+        page.goto(app.url, wait_until="commit")
+        page.locator("#ec-input").fill("early")
+        took = time.monotonic() - started
+        page.keyboard.press("Enter")
+        expect(page.locator("#ec-pane-transcript .ec-user")).to_have_text("early")
+        expect(page.locator("#ec-pane-live .ec-note")).to_contain_text("Kept.")
+        expect(page.locator("#ec-input")).to_have_value("")
+        assert "is-ready" not in app.pulse()["foot"]
+        resident = psutil.Process(app.process.pid).memory_info().rss
+        print(f"usable after {took:.2f} s, {resident / 1e6:.0f} MB")
+        assert took < 6  # two seconds on a machine that does nothing else
+        assert resident < 500e6
+    finally:
+        app.stop()
+    assert app.process.returncode == 0
+
+
+def test_a_taken_port_is_passed_over_and_two_apps_share_no_data(app, tmp_path: Path) -> None:
+    second = start_app(app.data_dir)
+    assert second.process.wait(20) == 0 and second.url == app.url
+    port = urlsplit(app.url).port
+    other = start_app(tmp_path, port=port)
+    try:
+        assert f"Port {port} is taken" in other.said[0]
+        assert urlsplit(other.url).port != port
+    finally:
+        other.stop()
