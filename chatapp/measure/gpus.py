@@ -24,18 +24,25 @@ class Gpus:
         if nvml is None:
             import pynvml as nvml
         self._nvml = nvml
+        # The second is no NVMLError: functions that an old driver does not have.
+        mismatch = getattr(nvml, "NVMLLibraryMismatchError", nvml.NVMLError)
+        self._errors = (nvml.NVMLError, mismatch)
         self._handles: list[Any] | None = None
 
     def sample(self, engine_pids: Collection[int]) -> tuple[tuple[GpuSample, ...], str | None]:
-        """The cards now, or a note that says why there are none."""
+        """The cards that answer now, and a note that says why one or all do not."""
+        cards, note = [], None
         try:
             if self._handles is None:
                 self._handles = self._open()
-            cards = tuple(self._card(handle, engine_pids) for handle in self._handles)
-        except self._nvml.NVMLError as error:
-            self._handles = None
+        except self._errors as error:
             return (), self._note(error)
-        return cards, None if cards else NO_CARD
+        for handle in self._handles:
+            try:
+                cards.append(self._card(handle, engine_pids))
+            except self._errors as error:
+                self._handles, note = None, self._note(error)
+        return tuple(cards), note if cards or note else NO_CARD
 
     def capability(self, index: int) -> tuple[int, int] | None:
         """Compute capability of a card, such as (8, 9); None where the driver does not tell."""
@@ -43,7 +50,7 @@ class Gpus:
             handles = self._handles or self._open()
             major, minor = self._nvml.nvmlDeviceGetCudaComputeCapability(handles[index])
             return int(major), int(minor)
-        except (self._nvml.NVMLError, IndexError):
+        except (*self._errors, IndexError):
             return None
 
     def _open(self) -> list[Any]:
@@ -80,7 +87,7 @@ class Gpus:
     def _told(self, ask: Callable[[], Any]) -> Any:
         try:
             return ask()
-        except self._nvml.NVMLError:
+        except self._errors:
             return None
 
     def _note(self, error: Exception) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from chatapp.devices import engine_device
-from chatapp.measure.gpus import Gpus
+from chatapp.measure.cards import first_card
 from chatapp.pairs.catalogue import POCKET, default_name, known_pairs
 from chatapp.pairs.models import ModelFolders
 from chatapp.settings import Settings
@@ -28,6 +28,6 @@ def meant_name(settings: Settings, card: Callable[[], int | None] | None = None)
 
 
 def card_bytes() -> int | None:
-    """Of the first card, which is the one the engine takes; None where none answers."""
-    cards, _ = Gpus().sample(())
-    return cards[0].total_bytes if cards else None
+    """Of the card that the engine takes; None where none answers."""
+    card = first_card()
+    return card.bytes if card else None

@@ -1,0 +1,173 @@
+"""A library in place of libnvidia-ml: functions that C can call, which the real ``pynvml``
+fills its own C structures through. It stands where ``pynvml`` loads the driver's library,
+so that no compiler and no driver is needed to test against it."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pynvml
+
+MIB = 1 << 20
+SUCCESS = pynvml.NVML_SUCCESS
+_TOO_SMALL = pynvml.NVML_ERROR_INSUFFICIENT_SIZE
+
+
+@dataclass
+class Card:
+    """One card; ``code`` is what its calls return, ``processes`` pid → bytes."""
+
+    name: str = "NVIDIA GeForce RTX 4090"
+    total: int = 24564 * MIB
+    used: int = 20000 * MIB
+    processes: dict[int, int | None] = field(default_factory=dict)
+    processes_code: int = SUCCESS
+    code: int = SUCCESS
+    capability: tuple[int, int] = (8, 9)
+
+
+@dataclass
+class Driver:
+    """``lacks``: functions that a driver of this age does not have yet."""
+
+    cards: list[Card]
+    init_code: int = SUCCESS
+    lacks: tuple[str, ...] = ()
+    inits: int = 0
+
+
+@contextmanager
+def loaded(driver: Driver | None) -> Iterator[Any]:
+    """``pynvml`` on this driver; None: no library can be found."""
+    before = pynvml.nvmlLib
+    original = pynvml.CDLL
+    pynvml._nvmlGetFunctionPointer_cache.clear()
+    pynvml.nvmlLib = _Library(driver) if driver else None
+    if driver is None:
+        pynvml.CDLL = _no_library
+    try:
+        yield pynvml
+    finally:
+        pynvml.nvmlLib, pynvml.CDLL = before, original
+        pynvml._nvmlGetFunctionPointer_cache.clear()
+
+
+def _no_library(name: str) -> None:
+    raise OSError(f"{name}: cannot open shared object file")
+
+
+class _Library:
+    """What ``CDLL`` would give: attributes are functions with C's calling convention."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+        self._functions: dict[str, Any] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self._driver.lacks or name not in _FUNCTIONS:
+            raise AttributeError(name)
+        if name not in self._functions:
+            arguments, body = _FUNCTIONS[name]
+            kind = ctypes.CFUNCTYPE(ctypes.c_uint, *arguments)
+            driver = self._driver
+            self._functions[name] = kind(lambda *given: body(driver, *given))
+        return self._functions[name]
+
+
+_Pointer = ctypes.c_void_p
+_FUNCTIONS: dict[str, tuple[tuple[Any, ...], Callable[..., int]]] = {}
+
+
+def _c(name: str, *arguments: Any) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    def keep(body: Callable[..., int]) -> Callable[..., int]:
+        _FUNCTIONS[name] = (arguments, body)
+        return body
+
+    return keep
+
+
+def _put(kind: Any, pointer: int, value: int) -> None:
+    ctypes.cast(pointer, ctypes.POINTER(kind))[0] = value
+
+
+@_c("nvmlInitWithFlags", ctypes.c_uint)
+def _init(driver: Driver, flags: int) -> int:
+    driver.inits += 1
+    return driver.init_code
+
+
+@_c("nvmlDeviceGetCount_v2", _Pointer)
+def _count(driver: Driver, count: int) -> int:
+    _put(ctypes.c_uint, count, len(driver.cards))
+    return SUCCESS
+
+
+@_c("nvmlDeviceGetHandleByIndex_v2", ctypes.c_uint, _Pointer)
+def _handle(driver: Driver, index: int, handle: int) -> int:
+    if index >= len(driver.cards):
+        return pynvml.NVML_ERROR_INVALID_ARGUMENT
+    _put(ctypes.c_void_p, handle, index + 1)
+    return SUCCESS
+
+
+@_c("nvmlDeviceGetName", _Pointer, _Pointer, ctypes.c_uint)
+def _name(driver: Driver, handle: int, text: int, length: int) -> int:
+    card = driver.cards[handle - 1]
+    ctypes.memmove(text, card.name.encode() + b"\0", len(card.name) + 1)
+    return card.code
+
+
+@_c("nvmlDeviceGetMemoryInfo", _Pointer, _Pointer)
+def _memory(driver: Driver, handle: int, memory: int) -> int:
+    card = driver.cards[handle - 1]
+    info = ctypes.cast(memory, ctypes.POINTER(pynvml.c_nvmlMemory_t))[0]
+    info.total, info.used, info.free = card.total, card.used, card.total - card.used
+    return card.code
+
+
+@_c("nvmlDeviceGetComputeRunningProcesses_v3", _Pointer, _Pointer, _Pointer)
+def _processes(driver: Driver, handle: int, count: int, processes: int | None) -> int:
+    card = driver.cards[handle - 1]
+    room = ctypes.cast(count, ctypes.POINTER(ctypes.c_uint))
+    if card.processes_code != SUCCESS:
+        return card.processes_code
+    asked, room[0] = room[0], len(card.processes)
+    if not card.processes:
+        return SUCCESS
+    if processes is None or asked < len(card.processes):
+        return _TOO_SMALL
+    rows = ctypes.cast(processes, ctypes.POINTER(pynvml.c_nvmlProcessInfo_v3_t))
+    unknown = pynvml.NVML_VALUE_NOT_AVAILABLE_ulonglong.value
+    for at, (pid, used) in enumerate(card.processes.items()):
+        rows[at].pid, rows[at].usedGpuMemory = pid, unknown if used is None else used
+    return SUCCESS
+
+
+@_c("nvmlDeviceGetUtilizationRates", _Pointer, _Pointer)
+def _rates(driver: Driver, handle: int, rates: int) -> int:
+    ctypes.cast(rates, ctypes.POINTER(pynvml.c_nvmlUtilization_t))[0].gpu = 87
+    return driver.cards[handle - 1].code
+
+
+@_c("nvmlDeviceGetTemperature", _Pointer, ctypes.c_uint, _Pointer)
+def _temperature(driver: Driver, handle: int, kind: int, degrees: int) -> int:
+    _put(ctypes.c_uint, degrees, 61)
+    return driver.cards[handle - 1].code
+
+
+@_c("nvmlDeviceGetPowerUsage", _Pointer, _Pointer)
+def _power(driver: Driver, handle: int, milliwatts: int) -> int:
+    _put(ctypes.c_uint, milliwatts, 312_500)
+    return driver.cards[handle - 1].code
+
+
+@_c("nvmlDeviceGetCudaComputeCapability", _Pointer, _Pointer, _Pointer)
+def _capability(driver: Driver, handle: int, major: int, minor: int) -> int:
+    card = driver.cards[handle - 1]
+    _put(ctypes.c_int, major, card.capability[0])
+    _put(ctypes.c_int, minor, card.capability[1])
+    return card.code

@@ -1,0 +1,103 @@
+"""Cards through the real ``pynvml`` on a library of ours in the driver's place."""
+
+from __future__ import annotations
+
+import pynvml
+import pytest
+
+from chatapp.measure.cards import first_card
+from chatapp.measure.gpus import FAILED, NO_DRIVER, Gpus
+from tests.nvml import MIB, Card, Driver, loaded
+
+
+def test_two_cards() -> None:
+    other = Card("NVIDIA RTX A2000", 12282 * MIB, 100 * MIB, capability=(8, 6))
+    driver = Driver([Card(processes={11: 9000 * MIB, 12: 500 * MIB, 99: 700 * MIB}), other])
+    with loaded(driver) as nvml:
+        cards, note = Gpus(nvml).sample({11, 12})
+    assert note is None
+    assert [card.name for card in cards] == ["NVIDIA GeForce RTX 4090", "NVIDIA RTX A2000"]
+    assert (cards[0].used_bytes, cards[0].total_bytes) == (20000 * MIB, 24564 * MIB)
+    assert cards[0].engine_bytes == 9500 * MIB and cards[1].engine_bytes is None
+    assert (cards[0].utilisation_percent, cards[0].temperature_c) == (87, 61)
+    assert cards[0].power_w == 312.5
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        Card(processes_code=pynvml.NVML_ERROR_NO_PERMISSION),
+        Card(processes_code=pynvml.NVML_ERROR_NOT_SUPPORTED),
+        Card(processes={11: None}),
+        Card(processes={99: 5000 * MIB}),
+        Card(),
+    ],
+)
+def test_process_figures_that_nobody_gives_are_unknown_not_zero(card: Card) -> None:
+    with loaded(Driver([card])) as nvml:
+        (sample,), note = Gpus(nvml).sample({11})
+    assert sample.engine_bytes is None and note is None
+    assert sample.used_bytes == 20000 * MIB
+
+
+def test_a_card_that_fell_off_the_bus_leaves_the_other() -> None:
+    lost = Card(code=pynvml.NVML_ERROR_GPU_IS_LOST)
+    driver = Driver([lost, Card("the other")])
+    with loaded(driver) as nvml:
+        gpus = Gpus(nvml)
+        cards, note = gpus.sample(())
+        assert [card.name for card in cards] == ["the other"] and note == FAILED
+        lost.code = pynvml.NVML_SUCCESS
+        cards, note = gpus.sample(())
+        assert len(cards) == 2 and note is None and driver.inits == 2
+
+
+def test_the_only_card_lost() -> None:
+    with loaded(Driver([Card(code=pynvml.NVML_ERROR_GPU_IS_LOST)])) as nvml:
+        assert Gpus(nvml).sample(()) == ((), FAILED)
+        assert first_card(Gpus(nvml)) is None
+
+
+def test_no_library_at_all() -> None:
+    with loaded(None) as nvml:
+        assert Gpus(nvml).sample(()) == ((), NO_DRIVER)
+
+
+@pytest.mark.parametrize(
+    ("code", "note"),
+    [
+        (pynvml.NVML_ERROR_DRIVER_NOT_LOADED, NO_DRIVER),
+        (pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH, FAILED),
+    ],
+)
+def test_a_driver_that_does_not_start(code: int, note: str) -> None:
+    with loaded(Driver([Card()], init_code=code)) as nvml:
+        assert Gpus(nvml).sample(()) == ((), note)
+
+
+def test_a_driver_too_old_for_process_figures_tells_the_rest() -> None:
+    lacks = ("nvmlDeviceGetComputeRunningProcesses_v3", "nvmlDeviceGetPowerUsage")
+    with loaded(Driver([Card(processes={11: MIB})], lacks=lacks)) as nvml:
+        (sample,), note = Gpus(nvml).sample({11})
+    assert note is None and sample.used_bytes == 20000 * MIB
+    assert sample.engine_bytes is None and sample.power_w is None
+
+
+def test_a_driver_too_old_for_anything() -> None:
+    with loaded(Driver([Card()], lacks=("nvmlInitWithFlags",))) as nvml:
+        assert Gpus(nvml).sample(()) == ((), FAILED)
+
+
+def test_the_card_that_the_plan_is_made_for() -> None:
+    card = Card(processes={11: 15000 * MIB})
+    with loaded(Driver([card, Card(total=8188 * MIB)])) as nvml:
+        found = first_card(Gpus(nvml), engine_bytes=15000 * MIB)
+    assert found is not None and found.bytes == 24564 * MIB
+    assert found.others_bytes == 5000 * MIB and found.capability == (8, 9)
+
+
+def test_the_card_that_cuda_is_limited_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    with loaded(Driver([Card(), Card(total=8188 * MIB, used=MIB)])) as nvml:
+        found = first_card(Gpus(nvml))
+    assert found is not None and found.bytes == 8188 * MIB
