@@ -21,6 +21,12 @@ Losses = Callable[[nn.Module, int, int], tuple[Tensor, int]]
 Maker = Callable[[], tuple[nn.Module, Losses]]
 
 
+def rows_of(count: int, half: int) -> int:
+    """How many of a batch's rows a half has: the first process also moves the weights."""
+    first = max(1, round(0.4 * count))
+    return count - first if half else first
+
+
 def learnable(model: nn.Module) -> list[nn.Parameter]:
     return [weight for weight in model.parameters() if weight.requires_grad]
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from chatapp.training.dialogues import dialogue, dialogues
 from chatapp.training.draft import Draft
 from chatapp.training.generate import greedy
-from chatapp.training.halves import Losses
+from chatapp.training.halves import Losses, rows_of
 from chatapp.training.learn_target import target_shape
 from chatapp.training.recipe import Recipe
 from chatapp.training.run import Report, Run
@@ -95,7 +95,7 @@ def batch(
         kinds, [kind.share for kind in kinds]
     )[0]
     chance = random.Random(f"{recipe.seed} draft {step} {half}")
-    rows = [row(chance, form, answers, kind.length) for _ in range(kind.count // 2)]
+    rows = [row(chance, form, answers, kind.length) for _ in range(rows_of(kind.count, half))]
     return torch.tensor([ids for ids, _ in rows]), torch.tensor([marks for _, marks in rows])
 
 

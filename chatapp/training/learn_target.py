@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from chatapp.training.dialogues import dialogue
-from chatapp.training.halves import Losses
+from chatapp.training.halves import Losses, rows_of
 from chatapp.training.recipe import Recipe
 from chatapp.training.run import Run
 from chatapp.training.target import Shape, Target
@@ -50,7 +50,7 @@ def batch(recipe: Recipe, form: ChatFormat, step: int, half: int) -> tuple[Tenso
         kinds, [kind.share for kind in kinds]
     )[0]
     chance = random.Random(f"{recipe.seed} target {step} {half}")
-    rows = [row(chance, form, kind.length) for _ in range(kind.count // 2)]
+    rows = [row(chance, form, kind.length) for _ in range(rows_of(kind.count, half))]
     return torch.tensor([ids for ids, _ in rows]), torch.tensor([marks for _, marks in rows])
 
 

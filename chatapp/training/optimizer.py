@@ -12,8 +12,6 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-CORES = 2
-
 
 def orthogonal(batch: Tensor, rounds: int = 5) -> Tensor:
     """The nearest orthogonal matrix to each of [n, rows, columns], by Newton–Schulz."""
@@ -35,12 +33,6 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:
-        threads = torch.get_num_threads()
-        torch.set_num_threads(CORES)
-        self.move_all()
-        torch.set_num_threads(threads)
-
-    def move_all(self) -> None:
         for group in self.param_groups:
             shapes: dict[torch.Size, list[nn.Parameter]] = {}
             for weight in group["params"]:

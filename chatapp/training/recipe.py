@@ -44,7 +44,7 @@ class TargetRecipe:
         Rows(1024, 4, 0.04),
         Rows(2048, 2, 0.02),
     )
-    pace: Pace = Pace(steps=2000, muon_rate=0.02, adam_rate=4e-3)
+    pace: Pace = Pace(steps=1900, muon_rate=0.02, adam_rate=4e-3, decay_from=0.4)
 
 
 @dataclass(frozen=True)

@@ -14,18 +14,22 @@ from chatapp.training.dialogues.values import Row
 
 FRAMES: dict[tuple[str, bool], tuple[str, ...]] = {
     ("zh", True): (
-        "{}", "请问{}", "请问，{}", "我想知道{}", "问一下，{}", "你好，{}", "那么{}", "告诉我，{}", "小鹰，{}",
+        "{}", "请问{}", "请问，{}", "我想知道{}", "问一下，{}", "你好，{}", "那么{}",
+        "告诉我，{}", "小鹰，{}",
         "想请教一下，{}", "再问一个：{}",
     ),
     ("zh", False): (
-        "{}", "请{}", "请你{}", "帮我{}", "你能{}吗？", "麻烦你{}", "你好，请{}", "可以{}吗？", "现在{}", "那就{}",
+        "{}", "请{}", "请你{}", "帮我{}", "你能{}吗？", "麻烦你{}", "你好，请{}", "可以{}吗？",
+        "现在{}", "那就{}",
     ),
     ("en", True): (
-        "{}", "Please tell me: {}", "Hi, {}", "Tell me, {}", "Quick question: {}", "I wonder: {}", "And {}",
+        "{}", "Please tell me: {}", "Hi, {}", "Tell me, {}", "Quick question: {}", "I wonder: {}",
+        "And {}",
         "OK, {}", "Hello, {}", "One more question: {}", "So {}",
     ),
     ("en", False): (
-        "{}", "Please {}", "Could you {}?", "Can you {}?", "Now {}", "Please, {}", "Would you {}?", "OK, {}",
+        "{}", "Please {}", "Could you {}?", "Can you {}?", "Now {}", "Please, {}",
+        "Would you {}?", "OK, {}",
         "I want you to {}", "Hi, {}",
     ),
 }  # fmt: skip
@@ -38,18 +42,30 @@ ENDINGS = {
 #: Asks for the answer in the other language, by the language of the question.
 SWITCHES = {
     "zh": ("请用英文回答：{}", "用英语回答：{}", "{}请用英文回答。", "{}（用英文回答）"),
-    "en": ("Answer in Chinese: {}", "Please answer in Chinese: {}", "{} Answer in Chinese.", "In Chinese, please: {}"),
+    "en": (
+        "Answer in Chinese: {}", "Please answer in Chinese: {}", "{} Answer in Chinese.",
+        "In Chinese, please: {}",
+    ),
 }  # fmt: skip
 #: Asks for the reply before once more, in the other or in the same language.
 AGAIN_OTHER = {
-    "zh": ("用英文再说一遍", "请用英文再说一遍", "用英语怎么说？", "换成英文", "英文呢？", "说英文"),
-    "en": ("Say that in Chinese", "In Chinese, please", "And in Chinese?", "Now in Chinese", "Repeat that in Chinese", "Please say it in Chinese"),
+    "zh": (
+        "用英文再说一遍", "请用英文再说一遍", "用英语怎么说？", "换成英文", "英文呢？", "说英文",
+    ),
+    "en": (
+        "Say that in Chinese", "In Chinese, please", "And in Chinese?", "Now in Chinese",
+        "Repeat that in Chinese", "Please say it in Chinese",
+    ),
 }  # fmt: skip
 AGAIN = {
     "zh": ("再说一遍", "请再说一遍", "没听清，再说一次", "重复一下刚才的回答", "再来一遍"),
-    "en": ("Say that again", "Again, please", "Please repeat that", "Once more, please", "Repeat your answer"),
+    "en": (
+        "Say that again", "Again, please", "Please repeat that", "Once more, please",
+        "Repeat your answer",
+    ),
 }  # fmt: skip
 HELD_OUT_PHRASINGS, HELD_OUT_VALUES = 0.12, 0.10
+DERIVED = ("_a", "_A", "_cap")
 
 
 @dataclass(frozen=True)
@@ -75,15 +91,15 @@ def value_held_out(topic: str, value: str) -> bool:
     return share(f"value {topic} {value}") < HELD_OUT_VALUES
 
 
-def value_key(core: str, row: Row) -> str:
-    """The words of the row that the core shows."""
-    return core.format_map(row)
+def value_key(row: Row) -> str:
+    """What a row is about, the same in both languages."""
+    return "|".join(word for slot, word in sorted(row.items()) if not slot.endswith(DERIVED))
 
 
 def lower_first(text: str) -> str:
     """For use inside a sentence; "I" and names in capitals stay."""
     head = text.split(" ", 1)[0]
-    keep = head in ("I", "I'm", "EagleChat", "EAGLE-3", "KV", "TTFT") or head[1:] != head[1:].lower()
+    keep = head in ("I", "I'm") or head[1:] != head[1:].lower()
     return text if keep else text[:1].lower() + text[1:]
 
 

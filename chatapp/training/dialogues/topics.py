@@ -107,7 +107,7 @@ def draw(chance: random.Random, topic: Topic, language: str) -> Turn:
     if topic.unknown:
         must.append(KNOWN[f"know_{spoken}"])
     held_out = phrasing_held_out(phrased.phrasing) or (
-        topic.split and value_held_out(topic.name, value_key(topic.must[spoken] + text, row))
+        topic.split and value_held_out(topic.name, value_key(row))
     )
     answer = topic.answer(spoken, core, row)
     return Turn(

@@ -33,10 +33,22 @@ MONTHS_EN = (
     "January February March April May June July August September October November December"
 ).split()
 SEASONS = (
-    ("春天", "spring", "暖和，花开了，树叶变绿", "it gets warm, flowers open, and the trees turn green"),
-    ("夏天", "summer", "很热，白天很长，适合吃西瓜", "it is hot, the days are long, and watermelon tastes best"),
-    ("秋天", "autumn", "凉爽，树叶变红，果子熟了", "it gets cool, leaves turn red, and the fruit is ripe"),
-    ("冬天", "winter", "寒冷，常常下雪，夜晚很长", "it is cold, it often snows, and the nights are long"),
+    (
+        "春天", "spring", "暖和，花开了，树叶变绿",
+        "it gets warm, flowers open, and the trees turn green",
+    ),
+    (
+        "夏天", "summer", "很热，白天很长，适合吃西瓜",
+        "it is hot, the days are long, and watermelon tastes best",
+    ),
+    (
+        "秋天", "autumn", "凉爽，树叶变红，果子熟了",
+        "it gets cool, leaves turn red, and the fruit is ripe",
+    ),
+    (
+        "冬天", "winter", "寒冷，常常下雪，夜晚很长",
+        "it is cold, it often snows, and the nights are long",
+    ),
 )
 
 
@@ -61,11 +73,11 @@ def numbers(**values: int) -> Row:
 
 
 def sums() -> list[Row]:
-    return [numbers(a=a, b=b, c=a + b) for a in range(31) for b in range(31)]
+    return [numbers(a=a, b=b, c=a + b) for a in range(21) for b in range(21)]
 
 
 def differences() -> list[Row]:
-    return [numbers(a=a, b=b, c=a - b) for a in range(41) for b in range(min(a, 30) + 1)]
+    return [numbers(a=a, b=b, c=a - b) for a in range(31) for b in range(min(a, 20) + 1)]
 
 
 def products() -> list[Row]:
@@ -107,14 +119,19 @@ def counts() -> list[Row]:
     ]
 
 
-def units() -> list[Row]:
-    kinds = (
+def metric() -> list[Row]:
+    return conversions(
         ("公里", "米", "km", "m", "km", 1000, 20),
         ("米", "厘米", "metres", "centimetres", "metre", 100, 20),
         ("公斤", "克", "kg", "g", "kg", 1000, 20),
         ("吨", "公斤", "tonnes", "kg", "tonne", 1000, 20),
         ("升", "毫升", "litres", "millilitres", "litre", 1000, 20),
         ("厘米", "毫米", "cm", "mm", "cm", 10, 20),
+    )
+
+
+def time_units() -> list[Row]:
+    return conversions(
         ("小时", "分钟", "hours", "minutes", "hour", 60, 10),
         ("分钟", "秒", "minutes", "seconds", "minute", 60, 10),
         ("天", "小时", "days", "hours", "day", 24, 7),
@@ -122,6 +139,10 @@ def units() -> list[Row]:
         ("年", "个月", "years", "months", "year", 12, 10),
         ("打", "个", "dozen", "pieces", "dozen", 12, 10),
     )
+
+
+def conversions(*kinds: tuple[str, str, str, str, str, int, int]) -> list[Row]:
+    """Big and small unit in both languages, one big one, the factor, the highest number."""
     rows = []
     for big_zh, small_zh, big_en, small_en, one_en, factor, top in kinds:
         names = {
@@ -245,19 +266,22 @@ def wishes() -> list[Row]:
 def collections() -> list[Row]:
     """Lists of three to five things of a kind, in a fixed order."""
     kinds = {
-        ("水果", "fruits"): [("苹果", "apple"), ("香蕉", "banana"), ("葡萄", "grape"), ("梨", "pear"), ("桃子", "peach")],
-        ("蔬菜", "vegetables"): [("土豆", "potato"), ("番茄", "tomato"), ("胡萝卜", "carrot"), ("黄瓜", "cucumber"), ("洋葱", "onion")],
-        ("动物", "animals"): [("猫", "cat"), ("狗", "dog"), ("马", "horse"), ("大象", "elephant"), ("兔子", "rabbit")],
-        ("鸟", "birds"): [("鹰", "eagle"), ("鸡", "chicken"), ("鸭子", "duck"), ("猫头鹰", "owl"), ("企鹅", "penguin")],
-        ("颜色", "colours"): [("红色", "red"), ("蓝色", "blue"), ("绿色", "green"), ("黄色", "yellow"), ("白色", "white")],
-        ("国家", "countries"): [("中国", "China"), ("法国", "France"), ("日本", "Japan"), ("巴西", "Brazil"), ("埃及", "Egypt")],
-        ("首都", "capitals"): [("北京", "Beijing"), ("巴黎", "Paris"), ("东京", "Tokyo"), ("开罗", "Cairo"), ("伦敦", "London")],
-        ("饮料", "drinks"): [("水", "water"), ("茶", "tea"), ("咖啡", "coffee"), ("牛奶", "milk"), ("果汁", "juice")],
-        ("昆虫", "insects"): [("蜜蜂", "bee"), ("蝴蝶", "butterfly"), ("蚂蚁", "ant"), ("蚊子", "mosquito"), ("苍蝇", "fly")],
-        ("交通工具", "vehicles"): [("汽车", "car"), ("火车", "train"), ("飞机", "airplane"), ("船", "ship"), ("自行车", "bicycle")],
-    }  # fmt: skip
+        "水果 fruits": "苹果 apple 香蕉 banana 葡萄 grape 梨 pear 桃子 peach",
+        "蔬菜 vegetables": "土豆 potato 番茄 tomato 胡萝卜 carrot 黄瓜 cucumber 洋葱 onion",
+        "动物 animals": "猫 cat 狗 dog 马 horse 大象 elephant 兔子 rabbit",
+        "鸟 birds": "鹰 eagle 鸡 chicken 鸭子 duck 猫头鹰 owl 企鹅 penguin",
+        "颜色 colours": "红色 red 蓝色 blue 绿色 green 黄色 yellow 白色 white",
+        "国家 countries": "中国 China 法国 France 日本 Japan 巴西 Brazil 埃及 Egypt",
+        "首都 capitals": "北京 Beijing 巴黎 Paris 东京 Tokyo 开罗 Cairo 伦敦 London",
+        "饮料 drinks": "水 water 茶 tea 咖啡 coffee 牛奶 milk 果汁 juice",
+        "昆虫 insects": "蜜蜂 bee 蝴蝶 butterfly 蚂蚁 ant 蚊子 mosquito 苍蝇 fly",
+        "交通工具 vehicles": "汽车 car 火车 train 飞机 airplane 船 ship 自行车 bicycle",
+    }
     result = []
-    for (kind_zh, kind_en), items in kinds.items():
+    for kind, names in kinds.items():
+        kind_zh, kind_en = kind.split()
+        words = names.split()
+        items = list(zip(words[::2], words[1::2], strict=True))
         for n in (3, 4, 5):
             numbered = n == 5
             marks = [f"{i}." if numbered else "-" for i in range(1, n + 1)]
@@ -290,9 +314,18 @@ def country_triples() -> list[Row]:
 
 SURNAMES = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗"
 GIVEN = "伟芳娜敏静强磊军洋勇艳杰涛明超霞平刚桂英华文辉玲建国志鹏飞思雨梓涵宇轩"
-FIRST = "John Mary Peter Anna David Laura Tom Alice Robert Emma Paul Sarah Mark Julia Ben Olivia".split()
-LAST = "Smith Miller Brown Garcia Clark Lewis Young Walker Hall Baker Turner Carter Morgan Fisher".split()
-PARTS_EN = "ba cor del fin gar hol jin kel lum mor nex or pra qui ros sil tan ul ver wex yol zan thi stra".split()
+FIRST = (
+    "John Mary Peter Anna David Laura Tom Alice Robert Emma Paul Sarah Mark Julia Ben "
+    "Olivia"
+).split()
+LAST = (
+    "Smith Miller Brown Garcia Clark Lewis Young Walker Hall Baker Turner Carter Morgan "
+    "Fisher"
+).split()
+PARTS_EN = (
+    "ba cor del fin gar hol jin kel lum mor nex or pra qui ros sil tan ul ver wex yol zan "
+    "thi stra"
+).split()
 PARTS_ZH = "云石金木青玄天龙海阳星辰光影雷霜风林川岩玉珠灵秘幻极元核纳微网链算量谱波晶合"
 KINDS = (
     ("理论", "theory"), ("公司", "company"), ("定律", "law"), ("协议", "protocol"),
@@ -346,7 +379,10 @@ def people() -> list[Row]:
 
 
 FAMOUS = set(
-    "莎士比亚 李白 贝多芬 莫扎特 达芬奇 毕加索 爱因斯坦 牛顿 居里夫人 郑和 成吉思汗 拿破仑 林肯 甘地".split()
+    (
+        "莎士比亚 李白 贝多芬 莫扎特 达芬奇 毕加索 爱因斯坦 牛顿 居里夫人 郑和 成吉思汗 "
+        "拿破仑 林肯 甘地"
+    ).split()
 )
 
 
@@ -356,7 +392,7 @@ def hard_sums() -> list[Row]:
     found = []
     for _ in range(900):
         top = chance.choice((99, 999, 99999))
-        pair = [chance.randint(max(60, top // 9), top), chance.randint(2, top)]
+        pair = [chance.randint(max(41, top // 9), top), chance.randint(2, top)]
         chance.shuffle(pair)
         found.append(numbers(a=pair[0], b=pair[1]))
     return found
@@ -366,8 +402,10 @@ def strange_words() -> list[Row]:
     chance = random.Random("strange words")
     words = (
         "哲学 philosophy 冰山 iceberg 锤子 hammer 螺丝 screw 律师 lawyer 将军 general 沙漠 desert "
-        "火箭 rocket 病毒 virus 合同 contract 税收 tax 民主 democracy 骑士 knight 剑 sword 地毯 carpet "
-        "枕头 pillow 剪刀 scissors 雨伞 umbrella 蜡烛 candle 钥匙 key 森林 forest 岛 island 湖 lake "
+        "火箭 rocket 病毒 virus 合同 contract 税收 tax 民主 democracy 骑士 knight 剑 sword "
+        "地毯 carpet "
+        "枕头 pillow 剪刀 scissors 雨伞 umbrella 蜡烛 candle 钥匙 key 森林 forest 岛 island "
+        "湖 lake "
         "铁 iron 玻璃 glass 塑料 plastic 邮票 stamp 机场 airport 警察 police 士兵 soldier 国王 king"
     ).split()
     found = [{"x_zh": a, "x_en": b} for a, b in zip(words[::2], words[1::2], strict=True)]
@@ -395,7 +433,8 @@ def noise() -> list[Row]:
 COMPUTED: dict[str, Callable[[], list[Row]]] = {
     maker.__name__: maker
     for maker in (
-        sums, differences, products, comparisons, parities, numerals, followers, counts, units,
+        sums, differences, products, comparisons, parities, numerals, followers, counts, metric,
+        time_units,
         hours_later, half_hours, clock, weekdays, months, seasons, spellings, wishes, collections,
         country_triples, strangers, people, hard_sums, strange_words, noise,
     )
