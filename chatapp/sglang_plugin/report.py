@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 KEY = "eaglechat_plugin"
+SECOND_STATE_KEY = "eaglechat_second_state"
 
 status: dict[str, dict[str, Any]] = {}
 """Feature → ``{"ok": bool, "detail": str}``, filled when the plug-in is loaded."""
+
+second_state: dict[str, Any] | None = None
+"""Seconds and bytes that the switch's state for speculation off took; None: no switch."""
 
 
 def add_to_state(result: Any, self: Any, recv_req: Any) -> Any:
     """After ``SchedulerInternalStateController.get_internal_state``."""
     result.internal_state[KEY] = {name: dict(value) for name, value in status.items()}
+    result.internal_state[SECOND_STATE_KEY] = second_state
     return result

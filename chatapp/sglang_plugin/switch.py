@@ -20,9 +20,14 @@ from __future__ import annotations
 
 import logging
 import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
+
+from chatapp.sglang_plugin import report
 
 log = logging.getLogger(__name__)
 
@@ -83,9 +88,27 @@ def build(original, self, *args, **kwargs):
     result = original(self, *args, **kwargs)
     # SGLang's own flag: with 0 steps the draft's catch-up is skipped as well.
     os.environ["SGLANG_SPEC_SKIP_ZERO_STEP_DRAFT_EXTEND"] = "1"
-    _switch = EagleSwitch(self)
-    log.info("Speculation switch is ready: %s", _states(_switch))
+    with _measured() as cost:
+        _switch = EagleSwitch(self)
+    report.second_state = cost
+    log.info("Speculation switch is ready: %s; second state: %s", _states(_switch), cost)
     return result
+
+
+@contextmanager
+def _measured() -> Iterator[dict[str, Any]]:
+    """Seconds and, on a GPU, bytes that the second state took."""
+    cost: dict[str, Any] = {"seconds": None, "bytes": None}
+    began, before = time.perf_counter(), _free_bytes()
+    yield cost
+    after = _free_bytes()
+    cost["seconds"] = round(time.perf_counter() - began, 3)
+    if before is not None and after is not None:
+        cost["bytes"] = before - after
+
+
+def _free_bytes() -> int | None:
+    return torch.cuda.mem_get_info()[0] if torch.cuda.is_available() else None
 
 
 def _states(switch: EagleSwitch) -> str:
