@@ -4,7 +4,7 @@
 
 const ACTIONS = ["do_hello", "do_refresh", "do_create", "do_open", "do_rename", "do_remove",
   "do_send", "do_stop", "do_retry", "do_toggle", "do_more", "do_restart", "do_language",
-  "do_theme"];
+  "do_theme", "do_mode", "do_steps", "do_lab"];
 const NARROW = window.matchMedia("(max-width: 719px)");
 const byId = (id) => document.getElementById(id);
 let hub = {};
@@ -27,6 +27,7 @@ watch("value", () => {
   history.replaceState(null, "", hub.conversation ? `#${hub.conversation}` : location.pathname);
   if (!before.sequence) return takeOver();
   markTheme();
+  markView();
   changed(before);
   if (before.conversation !== hub.conversation) {
     followEnd();
@@ -46,7 +47,8 @@ document.addEventListener("click", (event) => {
   const target = event.target.closest("button");
   if (!target || target.disabled || target.closest("#ec-first")) return;
   const data = target.dataset;
-  if (data.act) act(data.act === "select" ? "open" : data.act === "switch" ? "toggle" : data.act, { ...data });
+  if (data.view) look(data.view);
+  if (data.act) act(data.act === "select" ? "open" : data.act === "switch" ? "toggle" : data.act, { ...data, ...forms(data) });
   if (data.act === "create") newConversation();
   if (data.act === "restart") target.disabled = true;
   if (data.toggle) toggleDrawer(data.toggle);

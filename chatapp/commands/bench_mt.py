@@ -21,6 +21,7 @@ from chatapp.chat.language import detect
 from chatapp.chat.messages import cells as width
 from chatapp.devices import engine_device
 from chatapp.domain import Pair, Sampling, Tree
+from chatapp.engine.own import own_engine
 from chatapp.engine.process import Engine
 from chatapp.engine.prompt import ChatPrompt
 from chatapp.errors import UsageError
@@ -35,7 +36,6 @@ from chatapp.pairs import find_pair
 from chatapp.settings import Settings
 from chatapp.texts import Texts, system_language
 
-START_TIMEOUT_S = 900
 MAX_TOKENS = 512
 Say = Callable[..., None]
 
@@ -120,15 +120,9 @@ async def engine_for(
     """An engine of our own that is ready, and gone afterwards."""
     device = engine_device(settings)
     log = locations.bench(settings.data_dir) / "engine.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    engine = Engine(pair, device, log, settings.engine_args, speculation=speculation)
     say("starting", pair=pair.name, tree=pair.tree if speculation else "–")
-    try:
-        await engine.start()
-        await engine.ready(START_TIMEOUT_S)
+    async with own_engine(pair, device, log, settings.engine_args, speculation) as engine:
         yield engine
-    finally:
-        await engine.stop()
 
 
 def save(told: bench_report.Document, settings: Settings, texts: Texts) -> list[Path]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 from chatapp import locations
-from chatapp.devices import engine_device
+from chatapp.devices import Device, engine_device
 from chatapp.domain import EngineState, EngineStatus, Pair
 from chatapp.engine.process import Engine
 from chatapp.engine.prompt import ChatPrompt
@@ -31,24 +32,47 @@ class EngineKeeper:
         self._settings, self._adjust = settings, adjust
         self._engine: Engine | None = None
         self._failure: ProductError | None = None
-        self._starting = False
+        self._starting = self._ending = False
         self._busy = asyncio.Lock()
         self._prompt: ChatPrompt | None = None
         self._pair: Pair | None = None
 
     async def start(self) -> None:
         async with self._busy:
-            self._failure, self._starting = None, True
+            await self._try_to_start()
+
+    @asynccontextmanager
+    async def aside(self) -> AsyncIterator[tuple[Pair, Device]]:
+        """The engine makes room for others, one after the other, of this pair on this
+        device. It is started again afterwards as it was, whatever happens."""
+        async with self._busy:
+            pair = self._adjust(await asyncio.to_thread(find_pair, self._settings))
+            device = await asyncio.to_thread(engine_device, self._settings)
             try:
-                await self._start()
-            except ProductError as error:
-                self._failure = error
-            except OSError as error:
-                self._failure = EngineError("engine_cannot_start", reason=error)
+                if self._engine is not None:
+                    await self._engine.stop()
+                yield pair, device
             finally:
-                self._starting = False
+                if not self._ending:
+                    await self._try_to_start()
+
+    async def _try_to_start(self) -> None:
+        self._failure, self._starting = None, True
+        try:
+            await self._start()
+        except ProductError as error:
+            self._failure = error
+        except OSError as error:
+            self._failure = EngineError("engine_cannot_start", reason=error)
+        finally:
+            self._starting = False
         if self._failure is not None:
             _log.error("the engine cannot be started: %s", self._failure)
+
+    async def end(self) -> None:
+        """Stop for good: what runs in the engine's place does not bring it back."""
+        self._ending = True
+        await self.stop()
 
     async def stop(self) -> None:
         async with self._busy:

@@ -68,7 +68,8 @@ async def _serve(listening: socket.socket, settings: Settings) -> None:
         await server.run()
     finally:
         starting.cancel()
-        await keeper.stop()
+        await services.lab.end()
+        await keeper.end()
         services.store.close()
 
 
@@ -80,13 +81,15 @@ def _services(settings: Settings) -> tuple[Any, Any]:
     from chatapp.commands.keeper import EngineKeeper
     from chatapp.measure.machine import setting_of
     from chatapp.measure.sampler import MemorySampler
+    from chatapp.ui.lab import Lab
     from chatapp.ui.services import Services
 
     store = Store(locations.store(settings.data_dir))
     keeper = EngineKeeper(settings, lambda pair: tuned(pair, store))
     auto = Auto(store, lambda: setting_of(keeper.status()))
     turns = Turns(store, keeper, keeper.prompt, auto.choose)
-    return Services(store, keeper, turns, MemorySampler(keeper.pids).sample), keeper
+    sample = MemorySampler(keeper.pids).sample
+    return Services(store, keeper, turns, sample, Lab(store, keeper, auto, settings)), keeper
 
 
 async def _start_engine(greeted: asyncio.Event, keeper: Any) -> None:

@@ -69,6 +69,10 @@ class ChatPrompt:
                 ids += self._plain(text)
         return ids
 
+    def decode(self, ids: Sequence[int], skip_special_tokens: bool = True) -> str:
+        """The text of token ids."""
+        return self._tokenizer.decode(list(ids), skip_special_tokens=skip_special_tokens)
+
     def count(self, text: str) -> int:
         """Tokens of a plain text."""
         return len(self._plain(text))

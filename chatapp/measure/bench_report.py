@@ -23,9 +23,11 @@ Document = dict[str, Any]
 NOTHING = "–"
 
 
-def document(job: Job, setting: Setting, answers: Sequence[Answer], created: float) -> Document:
-    """What ``--json`` prints and the report's file holds."""
-    rows = [asdict(row) for row in table(answers)]
+def document(
+    job: Job, setting: Setting, answers: Sequence[Answer], created: float, spread: bool = True
+) -> Document:
+    """What ``--json`` prints and the report's file holds; without ``spread``, while it runs."""
+    rows = [asdict(row) for row in table(answers, spread)]
     requests = sum(len(job.questions(one)) for one in job.sets)
     return {
         "kind": "mt-bench",

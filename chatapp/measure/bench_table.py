@@ -48,15 +48,16 @@ class _Question:
     off: tuple[float, float]
 
 
-def table(answers: Iterable[Answer], categories: bool = True) -> list[Row]:
-    """One row per set and number of streams, and below it one per category."""
+def table(answers: Iterable[Answer], spread: bool = True) -> list[Row]:
+    """One row per set and number of streams, and below it one per category. Without
+    ``spread`` there are no intervals and no categories, and it costs next to nothing."""
     known = list(answers)
     rows = []
     for name, parallel in dict.fromkeys((one.set, one.parallel) for one in known):
         of_set = [one for one in known if (one.set, one.parallel) == (name, parallel)]
-        rows.append(_row(of_set, None))
-        for category in dict.fromkeys(one.category for one in of_set) if categories else ():
-            rows.append(_row([one for one in of_set if one.category == category], category))
+        rows.append(_row(of_set, None, spread))
+        for category in dict.fromkeys(one.category for one in of_set) if spread else ():
+            rows.append(_row([one for one in of_set if one.category == category], category, True))
     return rows
 
 
@@ -64,13 +65,14 @@ def as_json(row: Row) -> dict[str, Any]:
     return asdict(row)
 
 
-def _row(answers: Sequence[Answer], category: str | None) -> Row:
+def _row(answers: Sequence[Answer], category: str | None, spread: bool) -> Row:
     on = [one for one in answers if one.lane == "on"]
     off = [one for one in answers if one.lane != "on"]
     pooled = average(one.figures for one in on)
     questions = _questions(on, off)
-    speed, base = _estimate(questions, _on_speed), _estimate(questions, _off_speed)
-    speedup = _estimate(questions, _ratio)
+    speed, base, speedup = (
+        _estimate(questions, statistic, spread) for statistic in (_on_speed, _off_speed, _ratio)
+    )
     compared, identical = _same(on, off)
     return Row(
         set=answers[0].set,
@@ -101,9 +103,14 @@ def _questions(on: Sequence[Answer], off: Sequence[Answer]) -> list[_Question]:
 
 
 def _estimate(
-    questions: Sequence[_Question], statistic: Callable[[Sequence[_Question]], float | None]
+    questions: Sequence[_Question],
+    statistic: Callable[[Sequence[_Question]], float | None],
+    spread: bool,
 ) -> stats.Estimate | None:
-    return stats.bootstrap(questions, statistic)
+    if spread:
+        return stats.bootstrap(questions, statistic)
+    value = statistic(questions)
+    return None if value is None else stats.Estimate(value, None, None, len(questions))
 
 
 def _on_speed(questions: Sequence[_Question]) -> float | None:

@@ -8,7 +8,7 @@ events at any point: ``result`` has what was measured until then.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
@@ -32,6 +32,19 @@ class Plan:
     language: str
     sampling: Sampling
     rounds: int = 4
+
+
+async def _at_once() -> None:
+    """Waits for nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Whether somebody else uses the engine: ``quiet`` returns when nobody does, ``busy``
+    tells during a run, which then does not count and is made again."""
+
+    quiet: Callable[[], Awaitable[None]] = _at_once
+    busy: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +75,15 @@ class Comparing:
     """``kind`` of the result is that of the first answer. ``clock`` is the wall clock."""
 
     def __init__(
-        self, stream: Stream, plan: Plan, setting: Setting, clock: Callable[[], float] = time.time
+        self,
+        stream: Stream,
+        plan: Plan,
+        setting: Setting,
+        clock: Callable[[], float] = time.time,
+        machine: Machine | None = None,
     ) -> None:
         self._stream, self._plan = stream, plan
+        self._machine = machine or Machine()
         self._ended = False
         self._comparison = Comparison(
             clock(), plan.messages, plan.language, "prose", plan.sampling, plan.rounds, setting
@@ -82,9 +101,13 @@ class Comparing:
             await self._warm_up(speculation)
         for number in range(1, self._plan.rounds + 1):
             for place, speculation in enumerate(order(number), start=1):
-                async with aclosing(self._run(speculation, number, place)) as events:
-                    async for event in events:
-                        yield event
+                whole = False
+                while not whole:
+                    await self._machine.quiet()
+                    async with aclosing(self._run(speculation, number, place)) as events:
+                        async for event in events:
+                            yield event
+                            whole = isinstance(event, RunEnded)
         self._ended = True
 
     async def _warm_up(self, speculation: bool) -> None:
@@ -103,6 +126,9 @@ class Comparing:
                 self._stream(self._plan.prompt_ids, sampling, speculation)
             ) as chunks:
                 async for chunk in chunks:
+                    if self._machine.busy():
+                        seen.clear()
+                        return
                     seen.append(chunk)
                     meter.add(chunk)
                     live = meter.live()
@@ -110,8 +136,7 @@ class Comparing:
         finally:
             if seen:
                 self._keep(speculation, number, place, seen)
-        if seen:
-            yield RunEnded(self._comparison.runs[-1])
+        yield RunEnded(self._comparison.runs[-1])
 
     def _keep(self, speculation: bool, number: int, place: int, seen: list[Chunk]) -> None:
         last = seen[-1]

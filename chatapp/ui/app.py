@@ -15,7 +15,7 @@ from chatapp import locations
 from chatapp.ui.gradio_import import gr
 from chatapp.ui.page import ACTIONS, PANES, Page, View
 
-_SCRIPTS = ("page", "composer", "pulse")
+_SCRIPTS = ("page", "composer", "lab", "pulse")
 
 
 def build_app(page: Page) -> Any:
@@ -55,6 +55,9 @@ def _lay_out(blank: View) -> dict[str, Any]:
             pane("head")
             pane("strip")
             _mount("strip-memory")
+            for name in ("compare", "bench"):
+                with gr.Column(elem_id=f"ec-{name}"):
+                    pane(name)
             with gr.Column(elem_id="ec-scroll"):
                 pane("transcript")
                 _mount("start")
@@ -67,6 +70,7 @@ def _lay_out(blank: View) -> dict[str, Any]:
                     pane("controls")
         with gr.Column(elem_id="ec-right"):
             pane("figures")
+            pane("verdict")
             _mount("memory")
             _mount("engine")
         pane("dialogs")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from chatapp.domain import EngineState, EngineStatus
+from chatapp.domain import EngineState, EngineStatus, SpeculationMode
 from chatapp.texts import Texts
 from chatapp.ui.render import render
 
@@ -14,13 +14,20 @@ def box(texts: Texts) -> Markup:
 
 
 def controls(
-    texts: Texts, status: EngineStatus, speculation: bool, running: bool, switched: bool
+    texts: Texts,
+    status: EngineStatus,
+    speculation: bool,
+    running: bool,
+    switched: bool,
+    mode: SpeculationMode = SpeculationMode.ON,
 ) -> Markup:
-    """``switched``: the toggle was flipped while the reply that is running ran."""
+    """``switched``: the toggle was flipped while the reply that is running ran. With AUTO,
+    ``speculation`` is what was chosen last."""
     return render(
         "controls",
         texts,
         speculation=speculation,
+        auto=mode is SpeculationMode.AUTO,
         running=running,
         unavailable=unavailable(status),
         hint=_hint(texts, status, running and switched),

@@ -18,7 +18,10 @@ from chatapp.ui import rail
 from chatapp.ui.page import Page
 from chatapp.ui.render import render
 
-STYLES = ("tokens", "gradio", "layout", "rail", "conversation", "composer", "panel", "narrow")
+STYLES = (
+    *("tokens", "gradio", "layout", "rail", "conversation", "composer", "panel"),
+    *("steps", "lab", "narrow"),
+)
 
 
 def first_page(page: Page, request: Request) -> str:

@@ -9,19 +9,23 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
 from datetime import date
 from typing import Any
 
 from markupsafe import Markup
 
+from chatapp.chat.traces import averages_of
 from chatapp.chat.turns import TurnUpdate, check_message
-from chatapp.domain import Message, MessageState
+from chatapp.domain import Message, MessageState, SpeculationMode
 from chatapp.errors import ProductError
 from chatapp.settings import Settings
 from chatapp.texts import LANGUAGES, Texts, system_language
-from chatapp.ui import composer, empty, figures, head, rail, transcript
+from chatapp.ui import composer, empty, evidence, figures, head, rail, transcript
+from chatapp.ui.lab_page import Bench, LabPage
 from chatapp.ui.running import RunningTurn, RunningTurns
 from chatapp.ui.services import Services
+from chatapp.ui.stepview import step_view
 from chatapp.ui.tabs import WINDOW, Tab, Tabs
 
 PANES = (
@@ -35,6 +39,9 @@ PANES = (
     "box",
     "controls",
     "figures",
+    "verdict",
+    "compare",
+    "bench",
     "dialogs",
 )
 ACTIONS = (
@@ -52,6 +59,9 @@ ACTIONS = (
     "restart",
     "language",
     "theme",
+    "mode",
+    "steps",
+    "lab",
 )
 THEMES = ("light", "dark")
 
@@ -66,9 +76,16 @@ class Page:
         self._settings = settings
         self._tabs = Tabs()
         self._running = RunningTurns(self._touch)
+        self._experiments = LabPage(services.store, services.lab, settings)
+        services.lab.chatting = lambda: bool(self._running.ids())
+        services.lab.changed = self._touch
         self._revision = 0
         self._sequence = 0
         self.greeted = asyncio.Event()
+
+    @property
+    def settings(self) -> Settings:
+        return self._settings
 
     @property
     def revision(self) -> str:
@@ -121,6 +138,8 @@ class Page:
             "box": composer.box(texts),
             "controls": composer.controls(texts, status, True, False, False),
             "figures": figures.panel(texts, shown, (), status.tree),
+            "verdict": Markup(),
+            **self._experiments.blank(texts),
             "dialogs": composer.dialogs(texts),
         }
 
@@ -177,6 +196,8 @@ class Page:
         store, created = self.services.store, tab.conversation is None
         if tab.conversation is None:
             tab.conversation = store.create_conversation("", tab.speculation).id
+            if tab.mode is SpeculationMode.AUTO:
+                store.set_mode(tab.conversation, tab.mode)
         try:
             await self._start(tab, self.services.turns.send(tab.conversation, text))
         except BaseException:
@@ -200,6 +221,7 @@ class Page:
 
     async def _toggle(self, tab: Tab, data: Mapping[str, Any]) -> Views:
         tab.speculation = data["value"] == "on"
+        tab.mode = SpeculationMode.ON if tab.speculation else SpeculationMode.OFF
         if tab.conversation is not None:
             self.services.store.set_speculation(tab.conversation, tab.speculation)
             self._touch()
@@ -209,6 +231,35 @@ class Page:
         if turn is None:
             view |= self._panel(tab, self._messages(tab))
         yield view
+
+    async def _mode(self, tab: Tab, data: Mapping[str, Any]) -> Views:
+        """Auto on, or back to what it chose last. Counts from the next reply."""
+        if data["value"] == "auto":
+            tab.mode = SpeculationMode.AUTO
+        else:
+            tab.mode = SpeculationMode.ON if self._speculation(tab) else SpeculationMode.OFF
+        if tab.conversation is not None:
+            self.services.store.set_mode(tab.conversation, tab.mode)
+            self._touch()
+        tab.switched = self._running.get(tab.conversation) is not None
+        yield self._frame(tab) | self._hub(tab)
+
+    async def _steps(self, tab: Tab, data: Mapping[str, Any]) -> Views:
+        """A finished reply step by step, or as text again."""
+        tab.stepped ^= {int(data["id"])}
+        turn, messages = self._running.get(tab.conversation), self._messages(tab)
+        if turn is not None:
+            messages = [m for m in messages if m.id != turn.latest.value.reply.id]
+        yield {"transcript": self._transcript(tab, messages, turn is not None)}
+
+    async def _lab(self, tab: Tab, data: Mapping[str, Any]) -> Views:
+        """Whatever is done in the Compare and Benchmark panes."""
+        acted = self._experiments.act(self._on_bench(tab), data)
+        async with aclosing(acted) as views:  # type: ignore[type-var]
+            async for view in views:
+                yield view
+        if data["what"] in ("compare", "bench", "tune", "cancel"):
+            yield {"verdict": self._verdict(tab)}
 
     async def _more(self, tab: Tab, data: Mapping[str, Any]) -> Views:
         tab.window += WINDOW
@@ -311,8 +362,14 @@ class Page:
             ),
             "head": head.head(tab.texts, self._title(tab), status),
             "controls": composer.controls(
-                tab.texts, status, self._speculation(tab), running, tab.switched
+                tab.texts,
+                status,
+                self._speculation(tab),
+                running,
+                tab.switched,
+                self._toggle_mode(tab),
             ),
+            "verdict": self._verdict(tab),
         }
 
     def _words(self, tab: Tab) -> View:
@@ -321,7 +378,13 @@ class Page:
             "choices": rail.choices(tab.texts),
             "box": composer.box(tab.texts),
             "dialogs": composer.dialogs(tab.texts),
+            **self._experiments.panes(self._on_bench(tab)),
         }
+
+    def _on_bench(self, tab: Tab) -> Bench:
+        tab.bench = tab.bench or Bench(tab.texts)
+        tab.bench.texts = tab.texts
+        return tab.bench
 
     def _panel(self, tab: Tab, messages: list[Message]) -> View:
         shown = figures.settled(messages, self._speculation(tab))
@@ -334,8 +397,29 @@ class Page:
     def _transcript(self, tab: Tab, messages: list[Message], running: bool) -> Markup:
         if not messages:
             return empty.empty(tab.texts)
+        stepped = {
+            message.id: self._step_view(tab, message)
+            for message in messages[-tab.window :]
+            if message.id in tab.stepped
+        }
         return transcript.transcript(
-            tab.texts, messages, tab.conversation, tab.window, running
+            tab.texts, messages, tab.conversation, tab.window, running, stepped
+        )
+
+    def _step_view(self, tab: Tab, message: Message) -> Markup:
+        trace = self.services.lab.traces.of(message.id)
+        return step_view(tab.texts, trace, message.text, self.services.lab.prompt())
+
+    def _verdict(self, tab: Tab) -> Markup:
+        """The verdict about this conversation's next reply, and the averages."""
+        lab = self.services.lab
+        simulated = self.services.engine.status().simulated_accept_length
+        return evidence.panel(
+            tab.texts,
+            lab.auto.verdict(tab.conversation),
+            averages_of(self._messages(tab)),
+            lab.traces.averages(),
+            simulated,
         )
 
     def _hub(self, tab: Tab, **more: Any) -> View:
@@ -371,6 +455,11 @@ class Page:
         if tab.conversation is None:
             return tab.speculation
         return self.services.store.conversation(tab.conversation).speculation
+
+    def _toggle_mode(self, tab: Tab) -> SpeculationMode:
+        if tab.conversation is None:
+            return tab.mode
+        return self.services.store.conversation(tab.conversation).mode
 
     def _touch(self) -> None:
         self._revision += 1

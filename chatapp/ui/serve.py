@@ -15,6 +15,7 @@ from starlette.routing import Mount, Route
 
 from chatapp import locations
 from chatapp.settings import Settings
+from chatapp.ui import downloads
 from chatapp.ui.first_page import first_page, style
 from chatapp.ui.front import Front
 from chatapp.ui.guard import LOCAL_ONLY
@@ -88,6 +89,7 @@ def web_app(page: Page, front: Front) -> Starlette:
         Route("/eaglechat/pulse", Pulse(page).answer),
         Route("/eaglechat/page.css", _style),
         Route("/eaglechat/icon.svg", _icon),
+        *downloads.routes(page.services, page.settings),
         Mount("/", front),
     ]
     return Starlette(routes=routes, middleware=LOCAL_ONLY, lifespan=lifespan)

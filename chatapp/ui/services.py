@@ -9,6 +9,7 @@ from typing import Protocol
 from chatapp.chat.store import Store
 from chatapp.chat.turns import Turns
 from chatapp.domain import EngineStatus, MemorySample
+from chatapp.ui.lab import Lab
 
 
 class PageEngine(Protocol):
@@ -25,3 +26,4 @@ class Services:
     engine: PageEngine
     turns: Turns
     sample: Callable[[], MemorySample]
+    lab: Lab

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from chatapp.domain import Message
+from chatapp.domain import Message, SpeculationMode
 from chatapp.texts import Texts
+from chatapp.ui.lab_page import Bench
 from chatapp.ui.pace import Reader
 
 WINDOW = 60
@@ -14,7 +15,8 @@ WINDOW = 60
 @dataclass(slots=True)
 class Tab:
     """``conversation`` None: a new one that is written down with its first message, with
-    ``speculation`` as its toggle. ``window`` is how many messages are drawn,
+    ``speculation`` and ``mode`` as its toggle. ``window`` is how many messages are drawn,
+    ``stepped`` the replies that are shown by verify steps,
     ``earlier`` what was said before the reply that is being written."""
 
     session: str
@@ -23,6 +25,9 @@ class Tab:
     speculation: bool = True
     window: int = WINDOW
     switched: bool = False
+    mode: SpeculationMode = SpeculationMode.ON
+    stepped: set[int] = field(default_factory=set)
+    bench: Bench | None = None
     earlier: list[Message] = field(default_factory=list)
     reader: Reader | None = None
 
@@ -32,6 +37,8 @@ class Tab:
         self.speculation = True
         self.window = WINDOW
         self.switched = False
+        self.mode = SpeculationMode.ON
+        self.stepped.clear()
 
     def stop_following(self) -> None:
         if self.reader is not None:
@@ -55,6 +62,8 @@ class Tabs:
     def close(self, session: str) -> None:
         if tab := self._tabs.pop(session, None):
             tab.stop_following()
+            if tab.bench is not None:
+                tab.bench.close()
 
     def show(self, conversation: int) -> bool:
         """Whether any tab shows ``conversation``."""

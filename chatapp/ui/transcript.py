@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from markupsafe import Markup
 
@@ -10,6 +11,7 @@ from chatapp.chat.turns import TurnUpdate
 from chatapp.domain import Figures, Message, MessageState, Role
 from chatapp.errors import error_words
 from chatapp.texts import Texts
+from chatapp.ui.evidence import choice_words
 from chatapp.ui.markdown import to_html
 from chatapp.ui.render import render
 
@@ -20,9 +22,11 @@ def transcript(
     conversation: int | None,
     window: int,
     running: bool = False,
+    stepped: Mapping[int, Markup] = MappingProxyType({}),
 ) -> Markup:
     """The settled messages, the newest ``window`` of them. ``running``: another reply is
-    being written, so none of these is the last."""
+    being written, so none of these is the last. ``stepped`` are the replies that are shown
+    by verify steps, by id."""
     shown = list(messages[-window:])
     replies = [] if running else [m.id for m in shown if m.role is Role.ASSISTANT]
     last_reply = max(replies, default=None)
@@ -31,14 +35,17 @@ def transcript(
         texts,
         conversation=conversation if conversation is not None else "new",
         earlier=len(messages) - len(shown),
-        messages=[_message(texts, message, message.id == last_reply) for message in shown],
+        messages=[
+            _message(texts, message, message.id == last_reply, stepped.get(message.id))
+            for message in shown
+        ],
     )
 
 
-def _message(texts: Texts, message: Message, last: bool) -> Markup:
+def _message(texts: Texts, message: Message, last: bool, steps: Markup | None) -> Markup:
     if message.role is not Role.ASSISTANT:
         return render("user", texts, text=message.text)
-    return reply(texts, message, last=last)
+    return reply(texts, message, last=last, steps=steps)
 
 
 def live(texts: Texts, update: TurnUpdate, speculation: bool) -> Markup:
@@ -67,8 +74,10 @@ def live(texts: Texts, update: TurnUpdate, speculation: bool) -> Markup:
     )
 
 
-def reply(texts: Texts, message: Message, last: bool = False) -> Markup:
-    """A reply that has ended, or that waits for the engine."""
+def reply(
+    texts: Texts, message: Message, last: bool = False, steps: Markup | None = None
+) -> Markup:
+    """A reply that has ended, or that waits for the engine; ``steps`` in place of its text."""
     figures = message.figures
     return _reply(
         texts,
@@ -76,7 +85,8 @@ def reply(texts: Texts, message: Message, last: bool = False) -> Markup:
         speculation=figures is None or figures.speculation,
         evidence=_evidence(texts, figures) if figures and message.text else Markup(),
         last=last and message.state is not MessageState.WAITING,
-        body=to_html(message.text, texts),
+        body=to_html(message.text, texts) if steps is None else steps,
+        stepped=steps is not None,
     )
 
 
@@ -90,10 +100,15 @@ def _reply(
     live: bool = False,
     last: bool = False,
     note_before: str = "",
+    stepped: bool = False,
 ) -> Markup:
     return render(
         "reply",
         texts,
+        id=message.id,
+        choice=choice_words(texts, message.choice),
+        steppable=message.figures is not None and message.figures.speculation,
+        stepped=stepped,
         state=message.state.value,
         speculation=speculation,
         live=live,

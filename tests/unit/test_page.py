@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
+from chatapp.chat.auto import Auto
 from chatapp.chat.store import Store
 from chatapp.chat.turns import Turns
 from chatapp.domain import (
@@ -26,12 +27,16 @@ from chatapp.domain import (
     Role,
     Sampling,
 )
+from chatapp.measure.lanes import Setting
 from chatapp.settings import Settings
 from chatapp.ui.first_page import first_page
 from chatapp.ui.front import Front
+from chatapp.ui.lab import Lab
 from chatapp.ui.page import PANES, Page, View
 from chatapp.ui.pulse import Pulse
 from chatapp.ui.services import Services
+
+SETTING = Setting("m", "cpu", "pocket", "3/1/4", "float32")
 
 
 @dataclass
@@ -76,8 +81,10 @@ class Rig:
         self.engine = Scripted(**engine)
         self.store = Store(path / "store.sqlite3")
         turns = Turns(self.store, self.engine, lambda: self.engine)
-        services = Services(self.store, self.engine, turns, lambda: MemorySample(0.0, 8, 4, 1))
-        self.page = Page(services, Settings(language="en", data_dir=path))
+        settings = Settings(language="en", data_dir=path)
+        lab = Lab(self.store, self.engine, Auto(self.store, lambda: SETTING), settings)
+        sample = lambda: MemorySample(0.0, 8, 4, 1)  # noqa: E731
+        self.page = Page(Services(self.store, self.engine, turns, sample, lab), settings)
 
     async def do(self, action: str, tab: str = "tab", **data: Any) -> list[View]:
         return [view async for view in self.page.act(tab, action, data)]

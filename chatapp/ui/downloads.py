@@ -1,0 +1,49 @@
+"""Comparisons and benchmark reports as files, behind the same guards as the page."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from chatapp import locations
+from chatapp.chat.comparisons import Comparisons, as_document
+from chatapp.errors import StoreError
+from chatapp.measure.comparison_report import markdown
+from chatapp.settings import Settings
+from chatapp.texts import LANGUAGES, Texts
+from chatapp.ui.services import Services
+
+_REPORT = re.compile(r"(mt-bench|tune)-[0-9-]+(\.(zh|en))?\.(json|html|md)")
+
+
+def routes(services: Services, settings: Settings) -> list[Route]:
+    async def comparison(request: Request) -> Response:
+        number, form = int(request.path_params["number"]), request.path_params["form"]
+        try:
+            found = Comparisons(services.store).one(number)
+        except StoreError:
+            return PlainTextResponse("404", 404)
+        name = {"Content-Disposition": f'attachment; filename="comparison-{number}.{form}"'}
+        if form == "json":
+            text = json.dumps(as_document(found), ensure_ascii=False)
+            return Response(text, media_type="application/json", headers=name)
+        language = request.query_params.get("language")
+        texts = Texts(language if language in LANGUAGES else "en")
+        return Response(markdown(found, texts), media_type="text/markdown", headers=name)
+
+    async def report(request: Request) -> Response:
+        name = request.path_params["name"]
+        path: Path = locations.bench(settings.data_dir) / name
+        if not _REPORT.fullmatch(name) or not path.is_file():
+            return JSONResponse({}, 404)
+        return FileResponse(path)
+
+    return [
+        Route("/eaglechat/comparison/{number:int}.{form}", comparison),
+        Route("/eaglechat/report/{name}", report),
+    ]
