@@ -124,7 +124,8 @@ class Engine:
                 self._thread.join()
             sweep(self._log_path)
             self._stop_asked.clear()
-            self._launch()
+            if not self._launch():
+                return
             self._thread = threading.Thread(target=self._supervise, name="engine", daemon=True)
             self._thread.start()
 
@@ -132,6 +133,7 @@ class Engine:
         with self._lock:
             thread, launched = self._thread, self._launched
             if thread is None or launched is None:
+                self._set(EngineState.STOPPED, failure=None, failure_values={})
                 return
             self._stop_asked.set()
             if self._status.state not in _AT_REST:
@@ -140,7 +142,8 @@ class Engine:
             thread.join()
             self._set(EngineState.STOPPED, failure=None, failure_values={}, pid=None)
 
-    def _launch(self) -> None:
+    def _launch(self) -> bool:
+        """False when there is no process; the status says why then."""
         self._timeline = Timeline(self._speculation)
         self._started = time.monotonic()
         try:
@@ -152,7 +155,8 @@ class Engine:
                 extra=self._extra,
             )
         except OSError as error:
-            raise EngineError("engine_cannot_start", reason=error) from error
+            self._fail("engine_cannot_start", {"reason": str(error)})
+            return False
         self._launched = launched
         self._write_record(launched)
         self._set(
@@ -164,6 +168,7 @@ class Engine:
             switch=False,
             switch_reason=None,
         )
+        return True
 
     def _supervise(self) -> None:
         for attempts_left in reversed(range(_PORT_ATTEMPTS)):
@@ -177,7 +182,8 @@ class Engine:
             if not again or self._stop_asked.is_set():
                 return
             _log.info("port %d was taken meanwhile; trying another", launched.port)
-            self._launch()
+            if not self._launch():
+                return
 
     def _watch(self, launched: LaunchedEngine) -> tuple[str, dict[str, str]]:
         """Until its main process has ended or it cannot go on without one of its children

@@ -10,14 +10,16 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
-from chatapp.domain import EngineState, Pair, Role, Sampling
+from chatapp.chat.store import Store
+from chatapp.chat.turns import Turns, TurnUpdate
+from chatapp.domain import EngineState, MessageState, Pair, Role, Sampling
 from chatapp.engine import launched
 from chatapp.engine.process import Engine, attach
 from chatapp.engine.prompt import ChatPrompt
@@ -26,6 +28,7 @@ from chatapp.errors import EngineError
 from chatapp.texts import LANGUAGES, Texts
 
 READY_WITHIN_S = 300
+LONG = Sampling(temperature=1.0, max_tokens=800)
 
 
 def gone(pid: int) -> bool:
@@ -47,6 +50,10 @@ async def speaks(engine: Engine, prompt: ChatPrompt) -> bool:
     ids = prompt.encode([(Role.USER, "你好")])
     sampling = Sampling(max_tokens=8)
     return [chunk async for chunk in engine.client.stream(ids, sampling, True)][-1].text != ""
+
+
+async def last(updates: AsyncIterator[TurnUpdate]) -> TurnUpdate:
+    return [update async for update in updates][-1]
 
 
 async def failed(engine: Engine) -> EngineError:
@@ -97,8 +104,16 @@ async def test_a_life_with_a_stolen_port_and_a_killed_scheduler(
         assert set(pids) == {"main", "scheduler", "detokenizer"}
         assert await speaks(engine, prompt)
 
+        store = Store(data_dir / "chats.sqlite3")
+        turns = Turns(store, engine, lambda: prompt)
+        chat = store.create_conversation("").id
+        reading = asyncio.create_task(last(turns.send(chat, "Write on.", LONG)))
+        await until(lambda: bool((now := turns.running(chat)) and now.reply.text), 30)
         os.kill(pids["scheduler"], signal.SIGKILL)
         assert await until(lambda: engine.status().state is EngineState.FAILED, 5) < 1
+        reply = (await reading).reply
+        assert (reply.state, reply.error) == (MessageState.FAILED, "engine_broke_off")
+        assert reply.text and store.messages(chat)[1] == reply
         assert engine.status().failure == "engine_killed"
         with pytest.raises(EngineError):
             _ = engine.client
