@@ -14,6 +14,7 @@ import psutil
 
 from chatapp import locations
 from chatapp.devices import engine_device
+from chatapp.domain import Tree
 from chatapp.engine.client import EngineClient
 from chatapp.engine.process import Engine, attach
 from chatapp.engine.prompt import ChatPrompt
@@ -59,8 +60,17 @@ async def _running(settings: Settings, say: Say) -> Answerer | None:
     info = await _info(record, client)
     if info is None or not _is_wanted(settings, info):
         return None
-    target = Path(info["model_path"])
-    return Answerer(client, ChatPrompt(target, info.get("context_length")))
+    return Answerer(client, ChatPrompt(Path(info["model_path"]), _usable_context(info)))
+
+
+def _usable_context(info: dict[str, Any]) -> int | None:
+    """The engine's context without what it keeps for the tree; None: the target's."""
+    context = info.get("context_length")
+    shape = [info.get(f"speculative_{name}") for name in ("num_steps", "eagle_topk")]
+    tokens = info.get("speculative_num_draft_tokens")
+    if context is None or tokens is None or None in shape:
+        return context
+    return context - Tree(*shape, tokens).reserved_tokens
 
 
 async def _info(record: EngineRecord, client: EngineClient) -> dict[str, Any] | None:
@@ -85,7 +95,7 @@ def _is_wanted(settings: Settings, info: dict[str, Any]) -> bool:
 @asynccontextmanager
 async def _own(settings: Settings, say: Say) -> AsyncIterator[Answerer]:
     pair, device = find_pair(settings), engine_device(settings)
-    prompt = ChatPrompt(pair.target, pair.context_length)
+    prompt = ChatPrompt(pair.target, pair.context_length - pair.tree.reserved_tokens)
     log = locations.ask_log(settings.data_dir)
     log.parent.mkdir(parents=True, exist_ok=True)
     _remove_old_logs(log)

@@ -181,3 +181,26 @@ def test_logs_of_earlier_runs_go_and_those_of_living_ones_stay(tmp_path: Path) -
         (tmp_path / name).touch()
     ask_engine._remove_old_logs(tmp_path / "ask-1.log")
     assert {path.name for path in tmp_path.iterdir()} == set(names[2:])
+
+
+@pytest.mark.parametrize(
+    ("info", "usable"),
+    [
+        ({"context_length": 1024}, 1024),
+        ({"context_length": 1024, "speculative_num_draft_tokens": None}, 1024),
+        ({}, None),
+        (
+            {
+                "context_length": 1024,
+                "speculative_num_steps": 5,
+                "speculative_eagle_topk": 4,
+                "speculative_num_draft_tokens": 16,
+            },
+            1004,
+        ),
+    ],
+)
+def test_the_tree_takes_its_part_of_the_context(
+    info: dict[str, int | None], usable: int | None
+) -> None:
+    assert ask_engine._usable_context(info) == usable
