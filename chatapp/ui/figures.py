@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from chatapp.domain import Figures, Message, MessageState, Tree
-from chatapp.measure.figures import LiveFigures
+from chatapp.measure.figures import WINDOW_STEPS, LiveFigures
 from chatapp.texts import Texts
 from chatapp.ui import numbers
 from chatapp.ui.render import render
 
 STEPS = 40
+POINTS = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Shown:
     average_speed: float | None = None
     average: float | None = None
     steps: tuple[int, ...] = ()
+    course: tuple[float, ...] = ()
     histogram: tuple[int, ...] = ()
     ttft_s: float | None = None
     tokens: int | None = None
@@ -52,6 +54,7 @@ def running(live: LiveFigures | None, state: MessageState, speculation: bool) ->
         average_speed=live.tokens_per_second,
         average=live.accept_length,
         steps=live.step_lengths[-STEPS:],
+        course=course(live.step_lengths),
         histogram=live.histogram,
         ttft_s=live.ttft_s,
         tokens=live.completion_tokens,
@@ -76,6 +79,7 @@ def _of(figures: Figures, state: str) -> Shown:
         accept=figures.accept_length if on else None,
         average=figures.accept_length if on else None,
         steps=figures.step_lengths[-STEPS:] if on else (),
+        course=course(figures.step_lengths) if on else (),
         histogram=figures.accept_histogram,
         ttft_s=figures.ttft_s,
         tokens=figures.completion_tokens,
@@ -97,9 +101,30 @@ def panel(texts: Texts, shown: Shown, messages: Sequence[Message], tree: Tree | 
         accept=shown.accept if shown.on else None,
         steps=shown.steps,
         most=most,
+        line=_line(shown.course, most),
         average=shown.average,
         histogram=_bars(shown.histogram, tree.steps + 1 if tree else len(shown.histogram) or 4),
         rows=[*_reply_rows(texts, shown), *_conversation_rows(texts, messages)],
+    )
+
+
+def course(step_lengths: Sequence[int]) -> tuple[float, ...]:
+    """The accept length over a whole reply, each over the ten steps before it; at most
+    ``POINTS`` of them, evenly spread, the last always there."""
+    last = len(step_lengths)
+    every = max(1, -(-last // POINTS))
+    ends = range(last, 0, -every)
+    means = (step_lengths[max(0, end - WINDOW_STEPS) : end] for end in ends)
+    return tuple(sum(window) / len(window) for window in means)[::-1]
+
+
+def _line(points: Sequence[float], most: int) -> str:
+    """The points of an SVG line in a box of 100 × 100."""
+    if len(points) < 2:
+        return ""
+    width = 100 / (len(points) - 1)
+    return " ".join(
+        f"{at * width:.1f},{100 - 100 * value / most:.1f}" for at, value in enumerate(points)
     )
 
 

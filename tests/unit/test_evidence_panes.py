@@ -1,0 +1,190 @@
+"""The step view, the verdict, the averages and the Compare pane: what is drawn of what."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html import unescape
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatapp.domain import AutoChoice, Message, MessageState, Role, Sampling
+from chatapp.measure.averages import averages
+from chatapp.measure.lanes import Comparison, Run, Setting
+from chatapp.measure.trace import Arrival, Trace, figures_of
+from chatapp.measure.tuning import Answered, Attempt, Landscape
+from chatapp.measure.verdict import Observation, verdict
+from chatapp.texts import LANGUAGES, Texts
+from chatapp.ui import benchmark, compare, evidence, figures, stepview, transcript
+from chatapp.ui.lab import State
+from tests.unit.test_trace_and_steps import TOKENIZER
+
+EN, ZH = Texts("en"), Texts("zh")
+SETTING = Setting("m", "cpu", "pocket", "3/1/4", "float32")
+EVIL = '<script>alert("x")</script>${1}{{2}}'
+
+
+def trace_of_text(text: str, on: bool = True, speed: float = 0.1) -> Trace:
+    ids = tuple(TOKENIZER.encode(text).ids)
+    size = 3 if on else 1
+    left, lengths = len(ids) - 1, []
+    while left:
+        lengths.append(min(size, left))
+        left -= lengths[-1]
+    counts = [1]
+    for length in lengths:
+        counts.append(counts[-1] + length)
+    arrivals = tuple(Arrival(0.2 + speed * n, c, n if on else 0) for n, c in enumerate(counts))
+    return Trace(on, 5, 0, ids, tuple(lengths) if on else (), arrivals)
+
+
+def comparison(on_text: str, off_text: str, cut: bool = False) -> Comparison:
+    runs = []
+    for number in (1, 2):
+        runs += [
+            Run(True, number, 1, on_text, trace_of_text(on_text), "stop"),
+            Run(False, number, 2, off_text, trace_of_text(off_text, False), "stop"),
+        ]
+    if cut:
+        runs = runs[:2] + [replace(runs[2], cut=True, finish_reason=None)]
+    said = ((Role.USER, "讲个故事"),)
+    return Comparison(0.0, said, "zh", "prose", Sampling(), 2, SETTING, tuple(runs), cut, 7)
+
+
+def pane(texts: Texts, shown: Comparison | None, state: State | None = None) -> str:
+    form = compare.Form(prompt=EVIL)
+    return compare.pane(texts, form, state, shown, [], lambda: TOKENIZER, "verdict")
+
+
+@pytest.mark.parametrize("text", ["从前有一只小鹰，它很怕高。", "Once upon a time", EVIL])
+def test_the_step_view_is_the_text_in_groups(text: str) -> None:
+    html = stepview.step_view(EN, trace_of_text(text), text, TOKENIZER)
+    shown = re.search(r'<p class="ec-stepped".*?>(.*)</p>', html, re.DOTALL)[1]
+    plain = re.sub(r"<[^>]+>", "", shown)
+    for escape, char in (("&lt;", "<"), ("&gt;", ">"), ("&#34;", '"'), ("&amp;", "&")):
+        plain = plain.replace(escape, char)
+    assert plain == text
+    assert "<script" not in html and "\ufffd" not in html
+    assert html.count("ec-s-bonus") > 1 and 'tabindex="0"' in html
+
+
+@pytest.mark.parametrize("texts", [EN, ZH])
+def test_what_cannot_be_shown_by_steps_says_why(texts: Texts) -> None:
+    none = stepview.step_view(texts, None, "text", TOKENIZER)
+    other = stepview.step_view(texts, trace_of_text("other tokens"), "text", TOKENIZER)
+    assert texts("evidence.steps.no_record") in unescape(none)
+    assert texts("evidence.steps.other_pair") in unescape(other)
+
+
+def test_merged_steps_are_labelled() -> None:
+    trace = trace_of_text("abcdefg")
+    merged = replace(trace, arrivals=(trace.arrivals[0], trace.arrivals[-1]))
+    html = stepview.step_view(EN, merged, "abcdefg", TOKENIZER)
+    assert html.count("(2 steps arrived in this time together)") == 2
+
+
+@pytest.mark.parametrize("texts", [EN, ZH])
+@pytest.mark.parametrize(
+    ("ratios", "words"),
+    [
+        ((1.9, 1.9, 1.9, 1.9), ("1.90", "1.90 – 1.90")),
+        ((0.92, 0.92, 0.92, 0.92), ("8%", "0.92 – 0.92")),
+        ((0.9, 1.1, 1.0, 1.0), ("1.00",)),
+        ((1.9,), ()),
+        ((), ()),
+    ],
+)
+def test_verdicts_have_their_numbers_behind(
+    texts: Texts, ratios: tuple[float, ...], words: tuple[str, ...]
+) -> None:
+    found = verdict([Observation("zh", "prose", ratios)] if ratios else [], "zh", "prose")
+    html = evidence.panel(texts, found, averages([]), averages([]), None)
+    assert all(word in html for word in words)
+    assert f"is-{found.state}" in html
+
+
+def test_simulated_acceptance_shows_wherever_its_figures_do() -> None:
+    setting = replace(SETTING, simulated_accept_length=3.3)
+    shown = replace(comparison("one text", "one text"), setting=setting)
+    found = verdict([], "zh", "prose")
+    for texts in (EN, ZH):
+        mark = texts("page.head.simulated", length="3.30")
+        assert mark in pane(texts, shown)
+        assert mark in evidence.panel(texts, found, averages([]), averages([]), 3.3)
+        assert mark not in pane(texts, comparison("one text", "one text"))
+
+
+@pytest.mark.parametrize("texts", [EN, ZH])
+def test_a_comparison_shows_what_was_measured(texts: Texts) -> None:
+    html = pane(texts, comparison("abcdefghij", "abcdefghij"))
+    # 9 tokens in 3 steps of 0.1 s, or in 9: three times as fast.
+    assert "3.00<small>×" in html and ">30.0 ± 0.0<" in html and ">10.0 ± 0.0<" in html
+    assert texts("compare.same") in html and ">3.00<" in html
+    assert "eaglechat/comparison/7.json" in html and "<script" not in html
+
+
+@pytest.mark.parametrize("texts", [EN, ZH])
+def test_texts_that_differ_say_where(texts: Texts) -> None:
+    html = pane(texts, comparison("从前有一只鹰", "从前有一只猫"))
+    assert texts("compare.different") in html
+    assert texts("compare.differs.unexplained", character=6, token=16, round=1) in html or (
+        texts("compare.differs.unexplained", character=6, token=17, round=1) in html
+    )
+
+
+def test_a_stopped_comparison_shows_what_it_has() -> None:
+    html = pane(EN, comparison("abcdefghij", "abcdefghij", cut=True))
+    assert "one round, no spread yet" in html and "3.00<small>×" in html
+    nothing = pane(EN, replace(comparison("a b", "a b"), runs=()))
+    assert "no round is complete yet" in nothing
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("stage", ["waiting", "warming", "running", "finished", "cancelled"])
+def test_every_stage_has_words(language: str, stage: str) -> None:
+    texts = Texts(language)
+    state = State("compare", stage)
+    assert pane(texts, None, state)
+    assert texts(f"compare.stage.{stage}") in pane(texts, None, state) or stage == "running"
+
+
+def landscape() -> Landscape:
+    from chatapp.domain import Tree
+
+    def attempt(tree: Tree, speed: float, **more: object) -> Attempt:
+        on = figures_of(trace_of_text("a" * 31, True, 0.1 / speed))
+        off = figures_of(trace_of_text("a" * 31, False))
+        return Attempt(tree, tuple(Answered(n, on, off) for n in range(4)), **more)
+
+    attempts = (attempt(Tree(5, 4, 16), 0.5), attempt(Tree(3, 1, 4), 0.8),
+                attempt(Tree(7, 1, 8), 0.3, gave_up=True))  # fmt: skip
+    return Landscape(SETTING, 4, attempts, complete=True)
+
+
+@pytest.mark.parametrize("texts", [EN, ZH])
+def test_the_landscape_is_drawn_and_the_best_marked(texts: Texts) -> None:
+    bars = benchmark.bars(texts, landscape())
+    assert [bar.best for bar in bars] == [False, True, False]
+    assert bars[0].current and bars[1].share == 100 and bars[1].value == "2.40×"
+    assert texts("tune.gave_up", prompts=4) in bars[2].note
+
+
+@given(st.lists(st.integers(1, 6), max_size=400))
+def test_the_course_of_a_reply_ends_where_the_reply_is(lengths: list[int]) -> None:
+    course = figures.course(lengths)
+    assert len(course) <= figures.POINTS
+    if lengths:
+        assert course[-1] == sum(lengths[-10:]) / len(lengths[-10:])
+
+
+def test_a_reply_says_what_auto_chose_and_why() -> None:
+    trace = trace_of_text("hello there", on=False)
+    message = Message(
+        3, 1, Role.ASSISTANT, "hello there", MessageState.FINISHED, 0.0,
+        figures=figures_of(trace), choice=AutoChoice(False, "slower", 0.92),
+    )  # fmt: skip
+    assert "auto chose off: 8% slower here" in transcript.reply(EN, message)
+    assert "自动选关：这里慢 8%" in transcript.reply(ZH, message)
+    assert "auto chose" not in transcript.reply(EN, replace(message, choice=None))
