@@ -38,19 +38,23 @@ class FittedPrompt:
 def fit(prompt: Prompt, messages: Sequence[Message]) -> FittedPrompt:
     """``messages`` end with the user message to be answered."""
     said = [message for message in messages if message.text]
+    limit = prompt.context_length - answer_room(prompt)
+    ids: list[int] = []
     for dropped in range(len(said)):
         if dropped and said[dropped].role is not Role.USER:
             continue
         ids = prompt.encode([(message.role, message.text) for message in said[dropped:]])
-        if len(ids) + answer_room(prompt) <= prompt.context_length:
+        if len(ids) <= limit:
             return FittedPrompt(tuple(ids), prompt.context_length - len(ids) - 1, dropped)
-    raise _too_long(prompt, said[-1].text)
+    raise _too_long(len(ids), limit)
 
 
 def check_length(prompt: Prompt, text: str) -> None:
     """Raises InputError when ``text`` alone leaves no room for an answer."""
-    if len(prompt.encode([(Role.USER, text)])) + answer_room(prompt) > prompt.context_length:
-        raise _too_long(prompt, text)
+    limit = prompt.context_length - answer_room(prompt)
+    tokens = len(prompt.encode([(Role.USER, text)]))
+    if tokens > limit:
+        raise _too_long(tokens, limit)
 
 
 def answer_room(prompt: Prompt) -> int:
@@ -58,7 +62,5 @@ def answer_room(prompt: Prompt) -> int:
     return min(_ROOM_TOKENS, prompt.context_length // _ROOM_SHARE)
 
 
-def _too_long(prompt: Prompt, text: str) -> InputError:
-    tokens = len(prompt.encode([(Role.USER, text)]))
-    limit = prompt.context_length - answer_room(prompt)
+def _too_long(tokens: int, limit: int) -> InputError:
     return InputError("message_too_long", tokens=tokens, limit=limit, excess=tokens - limit)

@@ -6,7 +6,7 @@ The same turns run against the real engine in tests/engine.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -102,6 +102,13 @@ def turns(store: Store, engine: Script) -> Turns:
     return Turns(store, engine, Letters)
 
 
+async def until(condition: Callable[[], object], seconds: float = 20) -> None:
+    deadline = monotonic() + seconds
+    while not condition():
+        assert monotonic() < deadline, "it did not come to be in time"
+        await asyncio.sleep(0.01)
+
+
 async def last(updates: AsyncIterator[TurnUpdate]) -> TurnUpdate:
     return [update async for update in updates][-1]
 
@@ -165,7 +172,8 @@ async def test_stopping_works_when_nobody_reads(store: Store, chat: int) -> None
     running = turns(store, engine)
     async with aclosing(running.send(chat, "hello")) as updates:
         await anext(updates)
-        await asyncio.sleep(0.3)
+        await until(lambda: engine.asked)
+        await until(lambda: "word word" in running.running(chat).reply.text)
         await running.stop(chat)
         assert engine.closed == 1
         assert store.messages(chat)[1].text.startswith("word word")
@@ -218,13 +226,11 @@ async def test_text_is_saved_while_it_streams(
     store: Store, chat: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reply_module, "SAVE_EVERY_S", 0.05)
-    engine = Script(words=["word"] * 100, gap=0.01)
+    engine = Script(words=["word"] * 1000, gap=0.01)
     async with aclosing(turns(store, engine).send(chat, "hello")) as updates:
         await anext(updates)
-        await asyncio.sleep(0.5)
-        on_disk = store.messages(chat)[1]
-        assert on_disk.state is MessageState.STREAMING
-        assert on_disk.text.startswith("word word")
+        await until(lambda: store.messages(chat)[1].text.startswith("word word"))
+        assert store.messages(chat)[1].state is MessageState.STREAMING
 
 
 async def test_a_full_disk_leaves_the_text_on_the_page(
@@ -333,7 +339,7 @@ async def test_stop_all_ends_every_reply(store: Store) -> None:
     running = turns(store, engine)
     chats = [store.create_conversation("").id for _ in range(3)]
     readers = [asyncio.create_task(last(running.send(chat, "hello"))) for chat in chats]
-    await asyncio.sleep(0.3)
+    await until(lambda: len(engine.asked) == 3)
     await running.stop_all()
     ended = await asyncio.gather(*readers)
     assert {update.reply.state for update in ended} == {MessageState.STOPPED}
