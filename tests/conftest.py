@@ -21,7 +21,7 @@ from chatapp.settings import Settings
 
 T = TypeVar("T")
 
-READY_WITHIN_S = 300
+READY_WITHIN_S = 600
 CHUNKED = ("--chunked-prefill-size", "256")  # so that long prompts are prefilled in parts
 PUBLISHED_TREE = Tree(5, 4, 16)
 

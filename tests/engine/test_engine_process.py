@@ -27,7 +27,7 @@ from chatapp.engine.record import record_path
 from chatapp.errors import EngineError
 from chatapp.texts import LANGUAGES, Texts
 
-READY_WITHIN_S = 300
+READY_WITHIN_S = 600
 LONG = Sampling(temperature=1.0, max_tokens=800)
 
 
