@@ -131,7 +131,8 @@ class Figures:
     ``tokens_per_second`` is the decode speed: (completion tokens − tokens of the
     first chunk) / (time of last chunk − time of first chunk); None with one chunk.
     ``ttft_s`` is the time to the first token, ``duration_s`` that to the last.
-    ``step_lengths`` is the accept length of every verify step in order.
+    ``step_lengths`` is the accept length of every verify step in order. With
+    ``simulated_accept_length`` the engine accepted that much whatever the draft said.
     """
 
     speculation: bool
@@ -146,6 +147,7 @@ class Figures:
     ttft_s: float | None
     duration_s: float
     step_lengths: tuple[int, ...] = ()
+    simulated_accept_length: float | None = None
 
 
 class SpeculationMode(StrEnum):

@@ -25,10 +25,12 @@ class Auto:
         speedup = found.speedup.value if found.speedup else None
         return AutoChoice(found.keep_on, found.state, speedup)
 
-    def verdict(self, conversation_id: int | None, language: str = "") -> Verdict:
+    def verdict(
+        self, conversation_id: int | None, language: str = "", kind: str = ""
+    ) -> Verdict:
         """About this conversation's next reply: its language and kind are those of the
-        last reply, unless ``language`` is given. Without a conversation: about everything."""
+        last reply, unless they are given."""
         messages = self._store.messages(conversation_id) if conversation_id else []
-        kind = next((m.kind for m in reversed(messages) if m.kind), "prose")
+        kind = kind or next((m.kind for m in reversed(messages) if m.kind), "prose")
         language = language or next((m.language for m in reversed(messages) if m.language), "en")
         return verdict(self._comparisons.observations(self._setting()), language, kind)

@@ -63,12 +63,13 @@ class RunningReply:
         stream: Stream,
         sampling: Sampling,
         speculation: bool,
+        simulated: Callable[[], float | None] = lambda: None,
     ) -> None:
         self.latest = TurnUpdate(user.conversation_id, user, reply)
         self._store = store
         self._ready, self._stream = ready, stream
         self._sampling, self._speculation = sampling, speculation
-        self._meter = ReplyMeter(speculation)
+        self._meter, self._simulated = ReplyMeter(speculation), simulated
         self._saved_at = 0.0
         self._left = False
         self._changed = asyncio.Event()
@@ -119,6 +120,7 @@ class RunningReply:
             sampling = replace(
                 self._sampling, max_tokens=min(self._sampling.max_tokens, prompt.room)
             )
+            self._meter = ReplyMeter(self._speculation, self._simulated())
             await self._read(self._stream(prompt, sampling, self._speculation))
         except asyncio.CancelledError:
             if not (self._left and self.latest.reply.state is MessageState.WAITING):

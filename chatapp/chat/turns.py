@@ -136,6 +136,7 @@ class Turns:
             stream=self._stream,
             sampling=sampling or Sampling(),
             speculation=speculation,
+            simulated=lambda: self._engine.status().simulated_accept_length,
         )
         self._running[user.conversation_id] = running
         try:

@@ -68,8 +68,8 @@ async def _serve(listening: socket.socket, settings: Settings) -> None:
         await server.run()
     finally:
         starting.cancel()
-        await services.lab.end()
-        await keeper.end()
+        # Together: an experiment that ends must find that the engine is not to come back.
+        await asyncio.gather(keeper.end(), services.lab.end())
         services.store.close()
 
 
@@ -79,17 +79,22 @@ def _services(settings: Settings) -> tuple[Any, Any]:
     from chatapp.chat.store import Store
     from chatapp.chat.turns import Turns
     from chatapp.commands.keeper import EngineKeeper
+    from chatapp.measure.cards import first_card
     from chatapp.measure.machine import setting_of
     from chatapp.measure.sampler import MemorySampler
     from chatapp.ui.lab import Lab
     from chatapp.ui.services import Services
+    from chatapp.ui.shelf import Shelf, with_choices
 
     store = Store(locations.store(settings.data_dir))
+    settings = with_choices(settings, store.preference)
     keeper = EngineKeeper(settings, lambda pair: tuned(pair, store))
     auto = Auto(store, lambda: setting_of(keeper.status()))
     turns = Turns(store, keeper, keeper.prompt, auto.choose)
     sample = MemorySampler(keeper.pids).sample
-    return Services(store, keeper, turns, sample, Lab(store, keeper, auto, settings)), keeper
+    lab = Lab(store, keeper, auto, settings)
+    shelf = Shelf(settings, keeper, store.set_preference, first_card)
+    return Services(store, keeper, turns, sample, lab, shelf), keeper
 
 
 async def _start_engine(greeted: asyncio.Event, keeper: Any) -> None:

@@ -70,7 +70,8 @@ class Averages:
 
 
 def averages(replies: Iterable[Measured]) -> Averages:
-    known = list(replies)
+    """Replies with simulated acceptance do not count."""
+    known = [one for one in replies if one.figures.simulated_accept_length is None]
     on = [reply for reply in known if reply.figures.speculation]
     return Averages(
         all=average(reply.figures for reply in on),

@@ -33,10 +33,11 @@ class LiveFigures:
 
 class ReplyMeter:
     """Takes the chunks of one reply as they come. ``speculation`` is what was asked for;
-    what the engine reports with the chunks wins over it."""
+    what the engine reports with the chunks wins over it. ``simulated``: the accept length
+    that the engine was told to make up, if it was."""
 
-    def __init__(self, speculation: bool) -> None:
-        self._asked = speculation
+    def __init__(self, speculation: bool, simulated: float | None = None) -> None:
+        self._asked, self._simulated = speculation, simulated
         self._first: Chunk | None = None
         self._last: Chunk | None = None
         self._steps: list[int] = []
@@ -83,6 +84,7 @@ class ReplyMeter:
             ttft_s=self._first.at if self._first else None,
             duration_s=last.at if last else 0.0,
             step_lengths=tuple(self._steps),
+            simulated_accept_length=self._simulated if counts.speculation else None,
         )
 
     def trace(self) -> Trace:

@@ -143,9 +143,6 @@ class Lab:
     ) -> Experiment:
         if self.running is not None:
             raise InputError("lab_busy")
-        if not self._engine.status().switch and kind != "tune":
-            if self._engine.status().state is EngineState.READY:
-                raise InputError("lab_no_switch")
         experiment = Experiment(Latest(State(kind, "waiting")))
         self._experiments[kind] = experiment
         experiment.task = asyncio.create_task(self._run(experiment.latest, work))
@@ -254,6 +251,8 @@ class Lab:
         """Until no reply is being written, and the engine is ready if that is needed."""
         while self.chatting() or (engine and not self._engine_ready()):
             await asyncio.sleep(_POLL_S)
+        if engine and not self._engine.status().switch:
+            raise InputError("lab_no_switch")
 
     def _engine_ready(self) -> bool:
         status = self._engine.status()

@@ -176,7 +176,7 @@ class LabPage:
         shown = bench.shown
         words = ""
         if shown is not None:
-            verdict = self._lab.auto.verdict(None, shown.language)
+            verdict = self._lab.auto.verdict(None, shown.language, shown.kind)
             words = verdict_words(bench.texts, verdict)
         kept = self._lab.comparisons.all(20)
         return compare.pane(

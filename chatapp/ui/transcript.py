@@ -11,6 +11,7 @@ from chatapp.chat.turns import TurnUpdate
 from chatapp.domain import Figures, Message, MessageState, Role
 from chatapp.errors import error_words
 from chatapp.texts import Texts
+from chatapp.ui import numbers
 from chatapp.ui.evidence import choice_words
 from chatapp.ui.markdown import to_html
 from chatapp.ui.render import render
@@ -62,6 +63,7 @@ def live(texts: Texts, update: TurnUpdate, speculation: bool) -> Markup:
             tokens=figures.completion_tokens,
             steps=figures.verify_steps,
             ttft=figures.ttft_s,
+            simulated="",
         )
     return _reply(
         texts,
@@ -132,7 +134,12 @@ def _evidence(texts: Texts, figures: Figures) -> Markup:
         tokens=figures.completion_tokens,
         steps=figures.verify_steps,
         ttft=figures.ttft_s,
+        simulated=_simulated(figures.simulated_accept_length),
     )
+
+
+def _simulated(length: float | None) -> str:
+    return "" if length is None else numbers.length(length)
 
 
 def _notes(texts: Texts, message: Message, live: bool) -> list[str]:
