@@ -4,7 +4,7 @@
 
 const ACTIONS = ["do_hello", "do_refresh", "do_create", "do_open", "do_rename", "do_remove",
   "do_send", "do_stop", "do_retry", "do_toggle", "do_more", "do_restart", "do_language",
-  "do_theme", "do_mode", "do_steps", "do_lab"];
+  "do_theme", "do_mode", "do_steps", "do_lab", "do_models"];
 const NARROW = window.matchMedia("(max-width: 719px)");
 const byId = (id) => document.getElementById(id);
 let hub = {};
@@ -51,12 +51,18 @@ document.addEventListener("click", (event) => {
   if (data.act) act(data.act === "select" ? "open" : data.act === "switch" ? "toggle" : data.act, { ...data, ...forms(data) });
   if (data.act === "create") newConversation();
   if (data.act === "restart") target.disabled = true;
+  if (data.view === "models") beat();
   if (data.toggle) toggleDrawer(data.toggle);
   if (data.themeChoice) chooseTheme(data.themeChoice);
   if (data.copy) copy(target);
   if (data.dialog) ask(data);
   if (data.example) send(data.example);
   if (data.send) data.send === "stop" ? stop() : send();
+});
+
+document.addEventListener("change", (event) => {
+  const { change, what } = event.target.dataset ?? {};
+  if (change) act(change, { what, value: event.target.value });
 });
 
 document.addEventListener("keydown", (event) => {

@@ -9,7 +9,8 @@ async function beat() {
   if (beating || document.hidden) return;
   beating = true;
   try {
-    const answer = await fetch(`eaglechat/pulse?language=${hub.language ?? ""}`, {
+    const view = document.body.dataset.view ?? "";
+    const answer = await fetch(`eaglechat/pulse?language=${hub.language ?? ""}&view=${view}`, {
       cache: "no-store", signal: AbortSignal.timeout(5000),
     });
     if (!answer.ok) throw new Error(answer.status);
@@ -28,6 +29,7 @@ function heard(news) {
   if (app && app !== news.app) return location.reload();
   app = news.app;
   for (const place of ["foot", "card", "start", "memory", "engine", "strip-memory"]) fill(byId(`ec-${place}`), news[place]);
+  if (news.models) fill(byId("ec-shelf"), news.models);
   if (hub.sequence && hub.revision !== news.revision) {
     hub.revision = news.revision;
     act("refresh");

@@ -103,6 +103,23 @@ class EngineKeeper:
             raise EngineError("engine_not_running")
         return self._engine.client
 
+    @property
+    def settings(self) -> Settings:
+        return self._settings
+
+    @property
+    def pair(self) -> Pair | None:
+        """The pair that runs, or ran last."""
+        return self._pair
+
+    @property
+    def api_key(self) -> str:
+        return self._engine.api_key if self._engine else ""
+
+    def choose(self, **choices: object) -> None:
+        """Other settings, such as another pair, from the next start on."""
+        self._settings = self._settings.model_copy(update=choices)
+
     def pids(self) -> dict[str, int]:
         return self._engine.pids() if self._engine else {}
 

@@ -59,6 +59,13 @@ class EngineClient:
             _check(response)
             return response.json()
 
+    async def loads(self) -> dict[str, Any]:
+        """How full it is at this moment; costs the engine next to nothing."""
+        async with self._client() as client:
+            response = await client.get("/v1/loads", timeout=2)
+            _check(response)
+            return response.json()
+
     async def aclose(self) -> None:
         """Waits for aborts that are still on their way."""
         if self._aborts:

@@ -58,6 +58,8 @@ def _lay_out(blank: View) -> dict[str, Any]:
             for name in ("compare", "bench"):
                 with gr.Column(elem_id=f"ec-{name}"):
                     pane(name)
+            with gr.Column(elem_id="ec-models"):
+                _mount("shelf")
             with gr.Column(elem_id="ec-scroll"):
                 pane("transcript")
                 _mount("start")

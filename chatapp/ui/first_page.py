@@ -20,7 +20,7 @@ from chatapp.ui.render import render
 
 STYLES = (
     *("tokens", "gradio", "layout", "rail", "conversation", "composer", "panel"),
-    *("steps", "lab", "narrow"),
+    *("steps", "lab", "models", "narrow"),
 )
 
 

@@ -62,6 +62,7 @@ ACTIONS = (
     "mode",
     "steps",
     "lab",
+    "models",
 )
 THEMES = ("light", "dark")
 
@@ -260,6 +261,13 @@ class Page:
                 yield view
         if data["what"] in ("compare", "bench", "tune", "cancel"):
             yield {"verdict": self._verdict(tab)}
+
+    async def _models(self, tab: Tab, data: Mapping[str, Any]) -> Views:
+        """Whatever is done in the Models pane, which the pulse keeps up to date."""
+        if self.services.shelf is not None:
+            await self.services.shelf.act(str(data["what"]), data)
+            self._touch()
+        yield self._frame(tab) | self._hub(tab)
 
     async def _more(self, tab: Tab, data: Mapping[str, Any]) -> Views:
         tab.window += WINDOW

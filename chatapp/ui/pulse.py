@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse
 
 from chatapp.domain import MemorySample
 from chatapp.texts import LANGUAGES, Texts
-from chatapp.ui import engine, memory, rail
+from chatapp.ui import engine, memory, models, rail
 from chatapp.ui.page import Page
 
 _FRESH_S = 0.5
@@ -34,7 +34,12 @@ class Pulse:
     async def answer(self, request: Request) -> JSONResponse:
         language = request.query_params.get("language")
         texts = Texts(language) if language in LANGUAGES else self._page.texts()
-        return JSONResponse(self.beat(texts), headers={"Cache-Control": "no-store"})
+        news, shelf = self.beat(texts), self._page.services.shelf
+        if shelf is not None and self._sample is not None:
+            await shelf.note(self._sample)
+            if request.query_params.get("view") == "models":
+                news["models"] = models.pane(texts, shelf, self._sample)
+        return JSONResponse(news, headers={"Cache-Control": "no-store"})
 
     def beat(self, texts: Texts) -> dict[str, Any]:
         status, sample = self._page.services.engine.status(), self._fresh()

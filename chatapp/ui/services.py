@@ -10,6 +10,7 @@ from chatapp.chat.store import Store
 from chatapp.chat.turns import Turns
 from chatapp.domain import EngineStatus, MemorySample
 from chatapp.ui.lab import Lab
+from chatapp.ui.shelf import Shelf
 
 
 class PageEngine(Protocol):
@@ -27,3 +28,4 @@ class Services:
     turns: Turns
     sample: Callable[[], MemorySample]
     lab: Lab
+    shelf: Shelf | None = None

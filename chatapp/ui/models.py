@@ -1,0 +1,251 @@
+"""The Models pane: pairs and their download, plan and ledger, presets, the command."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from chatapp.domain import MemorySample
+from chatapp.engine.plan import MemoryPlan
+from chatapp.engine.planning import AUTO
+from chatapp.engine.presets import presets
+from chatapp.errors import ProductError, error_words
+from chatapp.measure.ledger import Ledger, Point
+from chatapp.pairs.progress import DownloadState, Progress
+from chatapp.pairs.sources import NAMES as SOURCES
+from chatapp.texts import Texts
+from chatapp.ui import numbers
+from chatapp.ui.render import render
+from chatapp.ui.shelf import CARDS, PairState, Shelf
+
+GRAPH_WIDTH, GRAPH_HEIGHT = 600, 120
+_TONES = {
+    "others": "other",
+    "context": "engine3",
+    "target": "engine1",
+    "draft": "engine2",
+    "kv_target": "kv",
+    "kv_draft": "kv2",
+    "graphs": "engine3",
+    "activations": "app",
+    "reserve": "free",
+}
+
+
+def pane(texts: Texts, shelf: Shelf, sample: MemorySample) -> Markup:
+    """Everything of it, or one sentence that says why it cannot be shown."""
+    try:
+        plan = shelf.plan()
+    except ProductError as error:
+        plan = None
+        trouble = error.words(texts)
+    else:
+        trouble = ""
+    base, key, model = shelf.address
+    return render(
+        "models",
+        texts,
+        pairs=[_pair(texts, pair, shelf.downloading()) for pair in shelf.pairs()],
+        source=shelf.source,
+        sources=SOURCES,
+        plan=None if plan is None else _plan(texts, plan),
+        trouble=trouble,
+        cards=CARDS,
+        card=shelf.card_gb,
+        device=shelf.device,
+        ledger=_ledger(texts, shelf.ledger(sample)),
+        graph=_graph(shelf.history.points()),
+        presets=_presets(shelf),
+        command=shlex.join(shelf.command()).replace("'$EAGLECHAT_KEY'", '"$EAGLECHAT_KEY"'),
+        client=snippet(base, model) if base else "",
+        base=base,
+        key=key,
+    )
+
+
+def snippet(base: str, model: str) -> str:
+    """How the ``openai`` package talks to this engine, speculation switched off."""
+    return (
+        "from openai import OpenAI\n\n"
+        f'client = OpenAI(base_url="{base}", api_key=os.environ["EAGLECHAT_KEY"])\n'
+        "reply = client.chat.completions.create(\n"
+        f'    model="{model}",\n'
+        '    messages=[{"role": "user", "content": "你好"}],\n'
+        '    extra_body={"custom_params": {"speculation": False}},\n'
+        ")\n"
+    ).replace("from openai", "import os\n\nfrom openai", 1)
+
+
+def _pair(texts: Texts, pair: PairState, busy: bool) -> dict[str, Any]:
+    progress = pair.progress
+    running = progress is not None and not progress.state.ended
+    return {
+        "name": pair.name,
+        "title": pair.title,
+        "about": texts(f"pairs.about.{pair.name}"),
+        "facts": pair.facts,
+        "here": pair.here,
+        "meant": pair.meant,
+        "current": pair.current,
+        "size": numbers.gigabytes(pair.size),
+        "running": running,
+        "paused": progress is not None and progress.state is DownloadState.PAUSED,
+        "blocked": busy and not running,
+        "share": _share(progress),
+        "status": _status(texts, progress),
+        "failed": progress is not None and progress.state is DownloadState.FAILED,
+        "files": _files(progress) if running else [],
+    }
+
+
+def _share(progress: Progress | None) -> float | None:
+    if progress is None or not progress.total or progress.state.ended:
+        return None
+    return round(100 * progress.done / progress.total, 1)
+
+
+def _status(texts: Texts, progress: Progress | None) -> str:
+    """``downloading, 1.2 of 8.5 GB, 14.2 MB/s, 8 min left (Hugging Face)``."""
+    if progress is None:
+        return ""
+    if progress.error:
+        return error_words(texts, progress.error, progress.error_values)
+    parts = [texts(f"pairs.state.{progress.state}")]
+    if progress.total:
+        parts.append(f"{size(progress.done)} / {size(progress.total)}")
+    if progress.bytes_per_second:
+        parts.append(f"{size(round(progress.bytes_per_second))}/s")
+    if progress.seconds_left is not None:
+        parts.append(texts("pairs.left", time=clock(progress.seconds_left)))
+    if progress.source:
+        parts.append(progress.source)
+    return " · ".join(parts)
+
+
+def _files(progress: Progress | None) -> list[dict[str, Any]]:
+    files = progress.files if progress else ()
+    return [
+        {
+            "name": file.path,
+            "size": size(file.size),
+            "share": round(100 * file.done / max(file.size, 1)),
+        }
+        for file in sorted(files, key=lambda file: -file.size)
+    ]
+
+
+def size(count: int) -> str:
+    return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
+
+
+def clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _plan(texts: Texts, plan: MemoryPlan) -> dict[str, Any]:
+    over = max(0, -plan.free_bytes)
+    whole = plan.card_bytes + over
+    rows = [
+        {
+            "label": texts(f"plan.rows.{row.key}"),
+            "bytes": row.bytes,
+            "estimated": row.estimated,
+            "tone": _TONES.get(row.key, "app"),
+            "share": round(row.bytes / whole, 4),
+        }
+        for row in plan.rows
+        if row.bytes
+    ]
+    sentence = "plan.fits" if plan.fits else "plan.fits_not"
+    return {
+        "pair": plan.pair.name,
+        "preset": plan.preset.name,
+        "card": numbers.gigabytes(plan.card_bytes),
+        "rows": rows,
+        "free": plan.free_bytes,
+        "free_share": round(max(0, plan.free_bytes) / whole, 4),
+        "limit": round(plan.card_bytes / whole, 4) if over else None,
+        "fits": plan.fits,
+        "sentence": texts(
+            sentence,
+            tokens=numbers.count(plan.kv_tokens),
+            each=numbers.count(plan.kv_bytes_per_token),
+            context=numbers.count(plan.context_length),
+            streams=plan.streams,
+        ),
+        "reasons": [texts(f"plan.notes.{note.key}", **note.values) for note in plan.reasons],
+        "advice": [texts(f"plan.notes.{note.key}", **note.values) for note in plan.advice],
+    }
+
+
+def _ledger(texts: Texts, made: Ledger) -> dict[str, Any]:
+    rows = [
+        {
+            "key": row.key,
+            "label": texts(f"ledger.rows.{row.key}"),
+            "planned": numbers.gigabytes(row.planned),
+            "real": numbers.gigabytes(row.real),
+            "difference": _difference(row.difference),
+            "sum": row.key == "engine",
+        }
+        for row in made.rows
+    ]
+    return {
+        "on": made.on,
+        "total": numbers.gigabytes(made.total_bytes),
+        "rows": rows,
+        "kv_planned": numbers.count(made.kv_tokens_planned),
+        "kv": numbers.count(made.kv_tokens),
+    }
+
+
+def _difference(size: int | None) -> str:
+    if size is None:
+        return numbers.NONE
+    return f"{'+' if size >= 0 else '−'}{numbers.gigabytes(abs(size))}"
+
+
+def _graph(points: Sequence[Point]) -> dict[str, Any] | None:
+    """Lines over time, the newest at the right; marks where the KV cache ran full."""
+    if len(points) < 2:
+        return None
+    first, last = points[0].at, points[-1].at
+    span = max(last - first, 1e-3)
+    most = max(point.total_bytes for point in points) or 1
+
+    def x(point: Point) -> float:
+        return round(GRAPH_WIDTH * (point.at - first) / span, 1)
+
+    def line(values: Sequence[tuple[Point, float | None]]) -> str:
+        told = [(x(point), value) for point, value in values if value is not None]
+        return " ".join(f"{at},{round(GRAPH_HEIGHT * (1 - value), 1)}" for at, value in told)
+
+    return {
+        "width": GRAPH_WIDTH,
+        "height": GRAPH_HEIGHT,
+        "used": line([(p, p.used_bytes / most) for p in points]),
+        "engine": line(
+            [(p, None if p.engine_bytes is None else p.engine_bytes / most) for p in points]
+        ),
+        "kv": line([(p, p.kv_share) for p in points]),
+        "full": [x(point) for point in points if point.full],
+        "minutes": round(span / 60, 1),
+        "most": numbers.gigabytes(most),
+    }
+
+
+def _presets(shelf: Shelf) -> list[dict[str, Any]]:
+    chosen = shelf.settings.preset
+    rows = [{"name": AUTO, "arguments": "", "chosen": chosen == AUTO}]
+    for one in presets().values():
+        share = one.mem_fraction_static
+        arguments = " ".join(one.arguments(0.5 if share is None else share))
+        if share is None:
+            arguments = arguments.replace("--mem-fraction-static 0.5", "--mem-fraction-static …")
+        rows.append({"name": one.name, "arguments": arguments, "chosen": chosen == one.name})
+    return rows

@@ -1,0 +1,281 @@
+"""What stands behind the Models pane: pairs and their download, plan and ledger, presets.
+
+One download at a time, for any number of tabs. Nothing here is asked of the engine more
+than once a second, and nothing at all while nobody looks.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from chatapp.devices import engine_device
+from chatapp.domain import Card, EngineState, EngineStatus, MemorySample, Pair
+from chatapp.engine.command import engine_command
+from chatapp.engine.cpu_plan import cpu_rows
+from chatapp.engine.plan import GIB, MemoryPlan
+from chatapp.engine.planning import AUTO, make_plan
+from chatapp.engine.presets import presets
+from chatapp.errors import EngineError, InputError, PairError, ProductError
+from chatapp.measure.ledger import EngineMemory, History, Ledger, kv_share, ledger
+from chatapp.pairs.catalogue import POCKET, known_pairs
+from chatapp.pairs.download import Download
+from chatapp.pairs.models import ModelFolders
+from chatapp.pairs.planned import planned, planned_known, planned_pair
+from chatapp.pairs.progress import DownloadState, Progress
+from chatapp.pairs.sources import NAMES as SOURCES
+from chatapp.pairs.sources import sources
+from chatapp.pairs.start import meant_name
+from chatapp.settings import Settings
+
+CARDS = (8, 12, 16, 24)
+HIDDEN_KEY = "$EAGLECHAT_KEY"
+_RETRACTED = "KV cache pool is full. Retract requests."
+_EVERY_S = 1.0
+_log = logging.getLogger(__name__)
+
+
+class ShelfEngine(Protocol):
+    """What the keeper of the app's engine offers here."""
+
+    settings: Settings
+    pair: Pair | None
+
+    @property
+    def client(self) -> Any: ...
+
+    @property
+    def api_key(self) -> str: ...
+
+    def status(self) -> EngineStatus: ...
+
+    def choose(self, **choices: object) -> None: ...
+
+    async def restart(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PairState:
+    """One pair of the list. ``size`` is about what its download weighs."""
+
+    name: str
+    title: str
+    here: bool
+    meant: bool
+    current: bool
+    size: int
+    facts: tuple[str, ...] = ()
+    progress: Progress | None = None
+
+
+class Shelf:
+    def __init__(
+        self,
+        settings: Settings,
+        engine: ShelfEngine,
+        keep: Callable[[str, str], None],
+        card: Callable[[], Card | None],
+    ) -> None:
+        """``keep`` remembers a choice; ``card`` looks at this machine's card."""
+        self._engine, self._keep, self._look = engine, keep, card
+        self._models = ModelFolders(settings.data_dir)
+        self._download: Download | None = None
+        self.history = History()
+        self.source = AUTO
+        self.card_gb: int | None = None
+        self._memory: EngineMemory | None = None
+        self._told_by = ""
+        self._card: Card | None = None
+        self._asked_at = 0.0
+        self._last_retraction = ""
+        self._meant: str | None = None
+
+    @property
+    def settings(self) -> Settings:
+        return self._engine.settings
+
+    # What a person does
+
+    async def act(self, what: str, data: Mapping[str, Any]) -> None:
+        """Raises ProductError when it cannot be done."""
+        act = getattr(self, f"_do_{what}", None)
+        if act is None:
+            raise ProductError("page_failed")
+        await act(str(data.get("value", "")))
+
+    async def _do_download(self, name: str) -> None:
+        if self._download and not self._download.progress().state.ended:
+            raise PairError("download_busy", place=self._models.root)
+        asked = sources(self.source)
+        self._download = Download(name, self._models, lambda: asked)
+        self._download.start()
+
+    async def _do_pause(self, _: str) -> None:
+        if self._download:
+            self._download.pause()
+
+    async def _do_resume(self, name: str) -> None:
+        if self._download and not self._download.progress().state.ended:
+            self._download.resume()
+        else:
+            await self._do_download(name)
+
+    async def _do_cancel(self, _: str) -> None:
+        if self._download:
+            self._download.cancel()
+
+    async def _do_use(self, name: str) -> None:
+        if name not in (*known_pairs(), POCKET):
+            raise PairError("pair_unknown", name=name, known=", ".join(known_pairs()))
+        self._engine.choose(pair=name)
+        self._keep("pair", name)
+        await self._engine.restart()
+
+    async def _do_preset(self, name: str) -> None:
+        if name != AUTO and name not in presets():
+            raise InputError("preset_unknown", name=name, known=", ".join(presets()))
+        self._engine.choose(preset=name)
+        self._keep("preset", name)
+
+    async def _do_source(self, name: str) -> None:
+        if name in SOURCES:
+            sources(name)
+            self.source = name
+
+    async def _do_card(self, size: str) -> None:
+        self.card_gb = int(size) if size.isdigit() and int(size) in CARDS else None
+
+    # What is shown
+
+    def pairs(self) -> list[PairState]:
+        progress = self._download.progress() if self._download else None
+        current = self._engine.status().pair_name
+        meant = self._meant = self._meant or meant_name(self.settings)
+        rows = [
+            PairState(
+                name=known.name,
+                title=known.title,
+                here=all(self._models.find(model) for model in (known.target, known.draft)),
+                meant=known.name == meant,
+                current=known.name == current,
+                size=known.download_bytes,
+                facts=(known.target, known.draft, str(known.tree), known.dtype),
+                progress=progress if progress and progress.name == known.name else None,
+            )
+            for known in known_pairs().values()
+        ]
+        pocket = current.startswith(POCKET) or self.settings.pair == POCKET
+        return [*rows, PairState(POCKET, "EagleChat Pocket", True, meant == POCKET, pocket, 0)]
+
+    def downloading(self) -> bool:
+        return self._download is not None and not self._download.progress().state.ended
+
+    @property
+    def device(self) -> str:
+        return self._engine.status().device or engine_device(self.settings)
+
+    def plan(self) -> MemoryPlan:
+        """For the card that was picked, else this machine's, else one of 24 GB."""
+        card = Card(self.card_gb * GIB) if self.card_gb else self._card or Card(24 * GIB)
+        name = self.settings.pair if self.settings.pair != AUTO else "published"
+        if name == POCKET:
+            name = "published"
+        return make_plan(
+            card, planned_pair(name, self._models), self.settings.preset, None, planned_known()
+        )
+
+    def ledger(self, sample: MemorySample) -> Ledger:
+        """Planned and real of the engine that runs."""
+        rows, kv_tokens = self._planned_rows()
+        return ledger(sample, self._memory, rows, kv_tokens)
+
+    def command(self) -> list[str]:
+        """The engine's command line as it is, but for the key."""
+        status, pair = self._engine.status(), self._engine.pair
+        if pair is None or not status.address:
+            return []
+        port = urlsplit(status.address).port or 0
+        device = "cuda" if status.device == "cuda" else "cpu"
+        extra = self.settings.engine_args
+        return engine_command(pair, device, port, HIDDEN_KEY, extra=extra)
+
+    @property
+    def address(self) -> tuple[str, str, str]:
+        """For other clients: base address, key, name of the model."""
+        status = self._engine.status()
+        base = f"{status.address}/v1" if status.address else ""
+        return base, self._engine.api_key, status.pair_name
+
+    # What is measured
+
+    async def note(self, sample: MemorySample) -> None:
+        """A sample for the history; asks the engine for its own account along with it."""
+        now = time.monotonic()
+        if now - self._asked_at < _EVERY_S:
+            return
+        self._asked_at = now
+        share = await self._ask()
+        self.history.add(sample, share, self._retracted())
+
+    async def _ask(self) -> float | None:
+        status = self._engine.status()
+        if status.state is not EngineState.READY:
+            self._memory, self._told_by = None, ""
+            return None
+        try:
+            client = self._engine.client
+            if self._told_by != status.address:
+                self._memory = EngineMemory.told(await client.server_info())
+                self._told_by = status.address
+                self._card = self._look()
+            return kv_share(await client.loads())
+        except EngineError as error:
+            _log.info("the engine did not tell its memory: %s", error)
+            return None
+
+    def _retracted(self) -> bool:
+        lines = [line for line in self._engine.status().log_tail if _RETRACTED in line]
+        last = lines[-1] if lines else ""
+        new = bool(last) and last != self._last_retraction
+        self._last_retraction = last or self._last_retraction
+        return new
+
+    def _planned_rows(self) -> tuple[dict[str, int], int | None]:
+        pair = self._engine.pair
+        if pair is None:
+            return {}, None
+        try:
+            shapes = planned(pair)
+        except PairError:
+            return {}, None
+        if self.device == "cpu":
+            tokens = _argument(self.command(), "--max-total-tokens")
+            rows = cpu_rows(shapes, tokens or 0)
+        elif self._card is not None:
+            made = make_plan(self._card, shapes, self.settings.preset)
+            rows, tokens = made.rows, made.kv_tokens
+        else:
+            return {}, None
+        return {row.key: row.bytes for row in rows}, tokens
+
+
+def _argument(command: list[str], flag: str) -> int | None:
+    return int(command[command.index(flag) + 1]) if flag in command else None
+
+
+def with_choices(settings: Settings, remembered: Callable[[str], object]) -> Settings:
+    """The settings with what was chosen on the page; a flag, the environment and the file
+    say more than that."""
+    chosen = {
+        name: value
+        for name in ("pair", "preset")
+        if settings.source(name) == "default" and (value := remembered(name))
+    }
+    return settings.model_copy(update=chosen) if chosen else settings
+
+
+__all__ = ["CARDS", "DownloadState", "PairState", "Shelf", "with_choices"]

@@ -1,0 +1,258 @@
+"""The Models pane: what it offers, what it shows, and that every value is escaped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatapp.domain import Card, EngineState, EngineStatus, GpuSample, MemorySample, Pair, Tree
+from chatapp.engine.plan import GIB
+from chatapp.errors import InputError, PairError, ProductError, UsageError
+from chatapp.measure.ledger import Point
+from chatapp.pairs import locate
+from chatapp.pairs.progress import DownloadState, FileProgress, Progress
+from chatapp.settings import Settings
+from chatapp.texts import LANGUAGES, Texts
+from chatapp.ui import models
+from chatapp.ui.shelf import HIDDEN_KEY, PairState, Shelf, with_choices
+from tests.hub import Hub, serve
+from tests.toy_pair import draft_files, target_files
+
+EN = Texts("en")
+EVIL = """<script>alert(1)</script>"'&"""
+LOG = "KV cache pool is full. Retract requests. #retracted_reqs: 1"
+
+
+class Keeper:
+    """The engine's keeper, as the shelf uses it."""
+
+    def __init__(self, settings: Settings, pair: Pair | None) -> None:
+        self.settings, self.pair, self.restarts = settings, pair, 0
+        self.api_key = "the-secret"
+        self.info: dict[str, Any] = {"internal_states": [{"memory_usage": {"weight": 0.05}}]}
+        self.used = 100
+        self.tail: tuple[str, ...] = ()
+        self.state = EngineState.READY
+
+    @property
+    def client(self) -> Keeper:
+        return self
+
+    async def server_info(self) -> dict[str, Any]:
+        return self.info
+
+    async def loads(self) -> dict[str, Any]:
+        return {"loads": [{"num_used_tokens": self.used, "max_total_num_tokens": 400}]}
+
+    def status(self) -> EngineStatus:
+        return EngineStatus(
+            self.state,
+            "pocket",
+            tree=Tree(3, 1, 4),
+            address="http://127.0.0.1:31000",
+            log_tail=self.tail,
+        )
+
+    def choose(self, **choices: object) -> None:
+        self.settings = self.settings.model_copy(update=choices)
+
+    async def restart(self) -> None:
+        self.restarts += 1
+
+
+@pytest.fixture
+def keeper(data_dir: Path) -> Keeper:
+    settings = Settings.load(data_dir=data_dir, device="cpu")
+    return Keeper(settings, locate("pocket"))
+
+
+@pytest.fixture
+def kept() -> dict[str, str]:
+    return {}
+
+
+@pytest.fixture
+def shelf(keeper: Keeper, kept: dict[str, str]) -> Shelf:
+    return Shelf(keeper.settings, keeper, kept.__setitem__, lambda: None)
+
+
+def sample(at: float = 0.0, *gpus: GpuSample) -> MemorySample:
+    return MemorySample(at, 24 * GIB, 10 * GIB, GIB // 4, (), gpus)
+
+
+def words(html: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_everything_is_shown_in_both_languages(shelf: Shelf, language: str) -> None:
+    shown = str(models.pane(Texts(language), shelf, sample()))
+    assert "Qwen3-4B-Instruct-2507" in shown and "EagleChat Pocket" in shown
+    assert 'data-what="download" data-value="published"' in shown
+    assert "--speculative-num-steps" in shown and "the-secret" in shown
+    assert "{" not in re.sub(r"<pre.*?</pre>|data-raw=\".*?\"", "", shown, flags=re.S)
+
+
+def test_the_command_is_the_engines_without_its_key(shelf: Shelf) -> None:
+    command = shelf.command()
+    assert command[command.index("--api-key") + 1] == HIDDEN_KEY
+    assert command[command.index("--port") + 1] == "31000"
+    shown = str(models.pane(EN, shelf, sample()))
+    visible = re.search(r'class="ec-command"><code>(.*?)</code>', shown, re.S)
+    assert visible and "the-secret" not in visible[1]
+
+
+def test_without_an_engine_there_is_no_command(shelf: Shelf, keeper: Keeper) -> None:
+    keeper.pair = None
+    assert shelf.command() == []
+    assert EN("models.no_engine") in words(str(models.pane(EN, shelf, sample())))
+
+
+async def test_using_another_pair_is_remembered(
+    shelf: Shelf, keeper: Keeper, kept: dict[str, str]
+) -> None:
+    await shelf.act("use", {"value": "pocket"})
+    assert keeper.settings.pair == "pocket" and keeper.restarts == 1
+    await shelf.act("preset", {"value": "long"})
+    assert kept == {"pair": "pocket", "preset": "long"} and keeper.settings.preset == "long"
+
+
+@pytest.mark.parametrize(
+    ("what", "value", "error"),
+    [
+        ("use", EVIL, PairError),
+        ("preset", EVIL, InputError),
+        ("download", "nothing", PairError),
+        ("source", "mirror", UsageError),
+        ("nonsense", "", ProductError),
+    ],
+)
+async def test_what_cannot_be_done_is_said(
+    shelf: Shelf, what: str, value: str, error: type[ProductError], monkeypatch: Any
+) -> None:
+    monkeypatch.delenv("HF_ENDPOINT", raising=False)
+    with pytest.raises(error) as refused:
+        await shelf.act(what, {"value": value})
+    assert refused.value.words(Texts("zh")) and refused.value.words(EN)
+
+
+async def test_a_card_can_be_tried_out(shelf: Shelf) -> None:
+    await shelf.act("card", {"value": "8"})
+    assert not shelf.plan().fits
+    shown = words(str(models.pane(EN, shelf, sample())))
+    assert "It does not fit" in shown and "→ The pair small fits" in shown
+    await shelf.act("card", {"value": "24"})
+    assert shelf.plan().fits
+    await shelf.act("card", {"value": "1000"})
+    assert shelf.card_gb is None
+
+
+async def test_the_ledger_follows_the_engine(shelf: Shelf, keeper: Keeper) -> None:
+    await shelf.note(sample(1.0))
+    made = shelf.ledger(sample(1.0))
+    real = {row.key: row.real for row in made.rows}
+    assert real["target"] == int(0.05 * GIB)
+    planned = {row.key: row.planned for row in made.rows}
+    assert planned["target"] and planned["kv_target"], "planned from the pair's own shapes"
+    keeper.state = EngineState.STOPPED
+    shelf._asked_at = 0.0
+    await shelf.note(sample(2.0))
+    assert shelf.ledger(sample(2.0)).rows[0].real is None, "a stopped engine holds nothing"
+
+
+async def test_a_full_cache_is_marked_once(shelf: Shelf, keeper: Keeper) -> None:
+    seen = []
+    for at, used, tail in ((1, 10, ()), (2, 399, ()), (3, 10, (LOG,)), (4, 10, (LOG,))):
+        keeper.used, keeper.tail, shelf._asked_at = used, tail, 0.0
+        await shelf.note(sample(float(at)))
+        seen.append(shelf.history.points()[-1].full)
+    assert seen == [False, True, True, False]
+    shown = str(models.pane(EN, shelf, sample()))
+    assert shown.count('class="is-full" x1=') == 2
+
+
+async def test_it_asks_the_engine_once_a_second_at_most(shelf: Shelf) -> None:
+    for _ in range(5):
+        await shelf.note(sample())
+    assert len(shelf.history.points()) == 1
+
+
+def test_on_a_gpu_plan_and_reality_stand_side_by_side(keeper: Keeper, kept: dict) -> None:
+    card = GpuSample("RTX 4090", 20 * GIB, 24 * GIB, 18 * GIB, 80, 60, 300.0)
+    shelf = Shelf(keeper.settings, keeper, kept.__setitem__, lambda: Card(24 * GIB))
+    shown = words(str(models.pane(EN, shelf, sample(0.0, card))))
+    assert "Video memory: 25.8 GB" in shown and "19.3" in shown
+
+
+def test_lines_and_marks_lie_where_they_belong() -> None:
+    points = [Point(at, at * GIB, 10 * GIB, None, at / 10, at == 5) for at in range(11)]
+    graph = models._graph(points)
+    assert graph and graph["full"] == [300.0]
+    assert graph["used"].startswith("0.0,120.0 ") and graph["used"].endswith("600.0,0.0")
+    assert graph["engine"] == "" and graph["kv"].split()[5] == "300.0,60.0"
+    assert models._graph(points[:1]) is None
+
+
+def test_a_download_is_told_in_full() -> None:
+    files = (FileProgress("m", "a.safetensors", 3_000_000_000, 1_500_000_000),)
+    progress = Progress("published", DownloadState.FETCHING, "the hub", files, 15_000_000.0)
+    told = models._status(EN, progress)
+    assert told == "downloading · 1.50 GB / 3.00 GB · 15.0 MB/s · 1:40 left · the hub"
+    state = PairState("published", EVIL, False, True, False, 8, (EVIL,), progress)
+    shown = models._pair(EN, state, True)
+    assert shown["share"] == 50.0 and shown["running"] and not shown["paused"]
+    error = {"source": EVIL, "model": EVIL}
+    failed = Progress("x", DownloadState.FAILED, error="source_refused", error_values=error)
+    assert "refuses" in models._status(EN, failed)
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    models_there = {
+        "Qwen/Qwen3-4B-Instruct-2507": target_files(2000),
+        "Zjcxy-SmartAI/Eagle3-Qwen3-4B-Instruct-2507-zh": draft_files(),
+    }
+    with serve(Hub(models_there, delay_s=0.01)) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.address)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        yield hub
+
+
+async def test_a_download_from_the_page(shelf: Shelf, hub: Hub) -> None:
+    await shelf.act("download", {"value": "published"})
+    with pytest.raises(PairError) as refused:
+        await shelf.act("download", {"value": "mnn"})
+    assert refused.value.key == "download_busy"
+    shown = str(models.pane(EN, shelf, sample()))
+    assert 'data-what="pause" data-value="published"' in shown
+    assert 'data-what="download" data-value="mnn" disabled' in shown
+    await shelf.act("pause", {})
+    assert 'data-what="resume"' in str(models.pane(EN, shelf, sample()))
+    hub.delay_s = 0
+    await shelf.act("resume", {"value": "published"})
+    assert shelf._download is not None
+    assert shelf._download.wait(30).state is DownloadState.FINISHED
+    assert next(pair.here for pair in shelf.pairs() if pair.name == "published")
+    assert 'data-what="use" data-value="published"' in str(models.pane(EN, shelf, sample()))
+
+
+def test_what_was_chosen_counts_less_than_what_is_said(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remembered = {"pair": "published", "preset": "long"}
+    settings = with_choices(Settings.load(data_dir=data_dir), remembered.get)
+    assert (settings.pair, settings.preset) == ("published", "long")
+    settings = with_choices(Settings.load(data_dir=data_dir, pair="pocket"), remembered.get)
+    assert (settings.pair, settings.preset) == ("pocket", "long")
+    monkeypatch.setenv("EAGLECHAT_PRESET", "small")
+    assert with_choices(Settings.load(data_dir=data_dir), remembered.get).preset == "small"
+
+
+def test_a_page_of_evil_words_runs_nothing(shelf: Shelf, keeper: Keeper) -> None:
+    keeper.api_key = EVIL
+    shown = str(models.pane(EN, shelf, sample()))
+    assert "<script>" not in shown and "&lt;script&gt;" in shown
