@@ -188,7 +188,7 @@ def _drawn(
     """By verify steps; nothing where another pair's tokens, or none, can be read."""
     try:
         found = groups(run.trace, decoder())
-    except PairError:
+    except (PairError, ValueError):  # no tokens to read, or a record that does not add up
         return []
     return stepview.drawn(texts, run.trace, found) if stepview.matches(found, text) else []
 

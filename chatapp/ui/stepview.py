@@ -34,7 +34,10 @@ def step_view(texts: Texts, trace: Trace | None, text: str, decoder: Decoder) ->
     """``text`` is what the reply's normal rendering shows."""
     if trace is None or not trace.token_ids:
         return render("steps_missing", texts, reason=texts("evidence.steps.no_record"))
-    found = groups(trace, decoder)
+    try:
+        found = groups(trace, decoder)
+    except ValueError:  # a record that does not add up
+        return render("steps_missing", texts, reason=texts("evidence.steps.no_record"))
     if not matches(found, text):
         return render("steps_missing", texts, reason=texts("evidence.steps.other_pair"))
     return render("steps", texts, groups=drawn(texts, trace, found), on=trace.speculation)

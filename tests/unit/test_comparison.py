@@ -22,7 +22,7 @@ from chatapp.measure.verdict import verdict
 
 SETTING = Setting("a machine", "cpu", "pocket", "3/1/4", "float32")
 PLAN = Plan(((Role.USER, "说个故事"),), (1, 2, 3), "zh", Sampling(max_tokens=24), rounds=4)
-WORDS = "abcdefghijklmnopqrstuvwxy"
+WORDS = "abcdefghijklmnopqrstuvwxy" * 12
 
 
 @dataclass
