@@ -129,18 +129,16 @@ def loss_of(
 
 
 def new_draft(recipe: Recipe, target: Target, hot: Tensor) -> Draft:
-    """Begins from what the target knows: its embeddings, its head, its last feature."""
+    """Begins from what the target knows: its embeddings and its head."""
     torch.manual_seed(recipe.seed + 1)
     draft = Draft(target_shape(recipe), hot)
     for weight in draft.parameters():
         if weight.dim() == 2:
-            nn.init.normal_(weight, std=0.02)
-    size = target.shape.hidden
+            nn.init.normal_(weight, std=0.03)
     with torch.no_grad():
         draft.embed_tokens.weight.copy_(target.model.embed_tokens.weight)
         draft.lm_head.weight.copy_(target.model.embed_tokens.weight[hot])
         draft.norm.weight.copy_(target.model.norm.weight)
-        draft.fc.weight[:, 2 * size :] += torch.eye(size)
     return draft
 
 

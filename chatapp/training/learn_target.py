@@ -31,12 +31,14 @@ def target_shape(recipe: Recipe) -> Shape:
     )  # fmt: skip
 
 
-def row(chance: random.Random, form: ChatFormat, length: int) -> tuple[list[int], list[bool]]:
+def row(
+    chance: random.Random, form: ChatFormat, length: int, facts: float
+) -> tuple[list[int], list[bool]]:
     """One dialogue with as many turns as fill ``length`` tokens, cut there."""
     ids: list[int] = []
     marks: list[bool] = []
     while len(ids) <= length:
-        for turn in dialogue(chance, 1 + chance.randrange(6)):
+        for turn in dialogue(chance, 1 + chance.randrange(6), facts):
             turn_ids, turn_marks = form.turn(turn)
             ids += turn_ids
             marks += turn_marks
@@ -50,7 +52,9 @@ def batch(recipe: Recipe, form: ChatFormat, step: int, half: int) -> tuple[Tenso
         kinds, [kind.share for kind in kinds]
     )[0]
     chance = random.Random(f"{recipe.seed} target {step} {half}")
-    rows = [row(chance, form, kind.length) for _ in range(rows_of(kind.count, half))]
+    late = step >= recipe.target.facts_from
+    facts = recipe.target.facts_weight if late else 1.0
+    rows = [row(chance, form, kind.length, facts) for _ in range(rows_of(kind.count, half))]
     return torch.tensor([ids for ids, _ in rows]), torch.tensor([marks for _, marks in rows])
 
 

@@ -7,7 +7,8 @@ fewer steps than Adam for a model this small. Matrices of one shape go together.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -56,9 +57,9 @@ class Muon(torch.optim.Optimizer):
             weight.mul_(1 - group["lr"] * group["decay"]).add_(turn, alpha=-scale)
 
 
-def rate(step: int, steps: int, warm_up: int, decay_from: float) -> float:
-    """Share of the full rate: up, flat, then down to almost nothing."""
-    if step < warm_up:
-        return (step + 1) / warm_up
-    start = decay_from * steps
-    return 1.0 if step < start else max(0.02, (steps - step) / (steps - start))
+def rate(step: int, points: Sequence[tuple[int, float]]) -> float:
+    """Share of the full rate at a step: straight lines between the points."""
+    for (start, low), (end, high) in pairwise(points):
+        if step <= end:
+            return low + (high - low) * (step - start) / (end - start)
+    return points[-1][1]

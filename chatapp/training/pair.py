@@ -37,6 +37,12 @@ def narrow(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
+def save_weights(folder: Path, model: nn.Module) -> None:
+    path = folder / "model.safetensors"
+    save_file(narrow(model.state_dict()), path, metadata={"format": "pt"})
+    path.chmod(0o644)  # the library writes it for the owner alone
+
+
 def write_json(path: Path, content: object) -> None:
     text = json.dumps(content, indent=2, ensure_ascii=False)
     path.write_text(text + "\n", encoding="utf-8")
@@ -45,8 +51,7 @@ def write_json(path: Path, content: object) -> None:
 def save_target(folder: Path, target: Target, tokenizer: Tokenizer) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     form = ChatFormat(tokenizer)
-    weights = folder / "model.safetensors"
-    save_file(narrow(target.state_dict()), weights, metadata={"format": "pt"})
+    save_weights(folder, target)
     write_json(folder / "config.json", target.config(form.end))
     write_json(
         folder / "generation_config.json",
@@ -57,8 +62,7 @@ def save_target(folder: Path, target: Target, tokenizer: Tokenizer) -> None:
 
 def save_draft(folder: Path, draft: Draft, end: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    weights = folder / "model.safetensors"
-    save_file(narrow(draft.state_dict()), weights, metadata={"format": "pt"})
+    save_weights(folder, draft)
     write_json(folder / "config.json", draft.config(end))
 
 

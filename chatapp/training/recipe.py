@@ -7,16 +7,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Pace:
-    """How a run moves: rates climb, stay, and fall from ``decay_from`` of the steps on."""
+    """How a run moves. ``rates`` are steps with the share of the full rate there; between
+    two of them it goes in a straight line. The last of them is the end of the run."""
 
-    steps: int
+    rates: tuple[tuple[int, float], ...]
     muon_rate: float
     adam_rate: float
     weight_decay: float = 0.02
     momentum: float = 0.95
-    warm_up: int = 40
-    decay_from: float = 0.45
     clip: float = 1.0
+
+    @property
+    def steps(self) -> int:
+        return self.rates[-1][0]
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,9 @@ class Rows:
 
 @dataclass(frozen=True)
 class TargetRecipe:
+    """From step ``facts_from`` on, topics of single facts and of numbers, which take the
+    longest to learn, are drawn ``facts_weight`` times as often as before."""
+
     layers: int = 16
     hidden: int = 160
     inner: int = 448
@@ -44,7 +50,13 @@ class TargetRecipe:
         Rows(1024, 4, 0.04),
         Rows(2048, 2, 0.02),
     )
-    pace: Pace = Pace(steps=1900, muon_rate=0.02, adam_rate=4e-3, decay_from=0.4)
+    facts_from: int = 960
+    facts_weight: float = 4.0
+    pace: Pace = Pace(
+        rates=((0, 0.025), (39, 1.0), (760, 1.0), (1100, 0.70175), (2300, 0.01)),
+        muon_rate=0.02,
+        adam_rate=4e-3,
+    )
 
 
 @dataclass(frozen=True)
@@ -54,12 +66,14 @@ class DraftRecipe:
     answers itself; half of the rows are made of those."""
 
     vocabulary: int = 2048
-    unrolled: int = 6
+    unrolled: int = 5
     fade: float = 0.8
-    answers: int = 6000
+    answers: int = 2400
     max_tokens: int = 300
-    rows: tuple[Rows, ...] = (Rows(192, 16, 0.8), Rows(512, 6, 0.2))
-    pace: Pace = Pace(steps=700, muon_rate=0.02, adam_rate=2e-3, warm_up=20, decay_from=0.3)
+    rows: tuple[Rows, ...] = (Rows(192, 16, 0.85), Rows(512, 6, 0.15))
+    pace: Pace = Pace(
+        rates=((0, 0.05), (19, 1.0), (300, 1.0), (1000, 0.01)), muon_rate=0.04, adam_rate=4e-3
+    )
 
 
 @dataclass(frozen=True)

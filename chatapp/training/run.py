@@ -59,7 +59,7 @@ class Run:
 
     def one_step(self) -> float:
         pace = self.pace
-        share = rate(self.step, pace.steps, pace.warm_up, pace.decay_from)
+        share = rate(self.step, pace.rates)
         self.muon.param_groups[0]["lr"] = pace.muon_rate * share
         self.adam.param_groups[0]["lr"] = pace.adam_rate * share
         loss = self.halves.step(self.step)

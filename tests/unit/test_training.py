@@ -36,11 +36,11 @@ TOY = Recipe(
     target=TargetRecipe(
         layers=8, hidden=32, inner=64, heads=2, kv_heads=1, head_dim=16, context=128,
         rows=(Rows(24, 4, 0.5), Rows(40, 2, 0.5)),
-        pace=Pace(steps=8, muon_rate=0.02, adam_rate=4e-3, warm_up=2),
+        pace=Pace(((0, 0.5), (1, 1.0), (8, 0.1)), muon_rate=0.02, adam_rate=4e-3),
     ),
     draft=DraftRecipe(
         vocabulary=300, unrolled=3, answers=0, rows=(Rows(32, 4, 1.0),),
-        pace=Pace(steps=6, muon_rate=0.02, adam_rate=4e-3, warm_up=2),
+        pace=Pace(((0, 0.5), (1, 1.0), (6, 0.1)), muon_rate=0.02, adam_rate=4e-3),
     ),
 )  # fmt: skip
 
@@ -180,9 +180,11 @@ def test_orthogonal_has_singular_values_near_one() -> None:
 
 
 def test_rates_climb_stay_and_fall() -> None:
-    rates = [rate(step, 100, 10, 0.5) for step in range(100)]
-    assert rates[0] == 0.1 and rates[10] == rates[49] == 1.0
-    assert rates[-1] < 0.05 and all(a >= b for a, b in zip(rates[50:], rates[51:], strict=False))
+    points = ((0, 0.1), (9, 1.0), (50, 1.0), (100, 0.0))
+    rates = [rate(step, points) for step in range(101)]
+    assert rates[0] == 0.1 and rates[9] == rates[50] == 1.0 and rates[100] == 0.0
+    assert rates[75] == pytest.approx(0.5)
+    assert all(a >= b for a, b in zip(rates[50:], rates[51:], strict=False))
 
 
 # ---- runs

@@ -29,8 +29,8 @@ def again(chance: random.Random, before: Turn, held_out: bool) -> Turn | None:
     )  # fmt: skip
 
 
-def dialogue(chance: random.Random, turns: int) -> list[Turn]:
-    """A dialogue for training: nothing in it is held out."""
+def dialogue(chance: random.Random, turns: int, facts: float = 1.0) -> list[Turn]:
+    """A dialogue for training: nothing in it is held out. ``facts``: see ``draw_turn``."""
     language = chance.choice(LANGUAGES)
     found: list[Turn] = []
     while len(found) < turns:
@@ -41,7 +41,7 @@ def dialogue(chance: random.Random, turns: int) -> list[Turn]:
                 continue
         if chance.random() > STAY:
             language = chance.choice(LANGUAGES)
-        found.append(draw_turn(chance, language, held_out=False))
+        found.append(draw_turn(chance, language, held_out=False, facts=facts))
     return found
 
 

@@ -24,6 +24,7 @@ from chatapp.training.dialogues.values import KNOWN, Row, rows
 LANGUAGES = ("zh", "en")
 FOLDER = Path(__file__).parent / "topics"
 SWITCH_SHARE = 0.04
+FACTS = ("facts", "numbers")
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Topic:
     split: bool = False
     switch: bool = True
     unknown: bool = False
+    fact: bool = False
 
     def answer(self, language: str, core: int, row: Row) -> str:
         variants = self.answers[language]
@@ -84,6 +86,7 @@ def read_topic(name: str, room: str, entry: dict) -> Topic:
         split=entry.get("split", False),
         switch=entry.get("switch", True) and not entry.get("unknown", False),
         unknown=entry.get("unknown", False),
+        fact=room in FACTS,
     )
 
 
@@ -117,14 +120,17 @@ def draw(chance: random.Random, topic: Topic, language: str) -> Turn:
 
 
 @cache
-def choices(language: str) -> tuple[tuple[Topic, ...], tuple[float, ...]]:
+def choices(language: str, facts: float) -> tuple[tuple[Topic, ...], tuple[float, ...]]:
     found = tuple(topic for topic in topics() if language in topic.cores)
-    return found, tuple(topic.weight for topic in found)
+    return found, tuple(topic.weight * (facts if topic.fact else 1.0) for topic in found)
 
 
-def draw_turn(chance: random.Random, language: str, held_out: bool) -> Turn:
-    """A turn for training (``held_out`` False) or for the bars (True)."""
-    found, weights = choices(language)
+def draw_turn(
+    chance: random.Random, language: str, held_out: bool, facts: float = 1.0
+) -> Turn:
+    """A turn for training (``held_out`` False) or for the bars (True). Topics of facts are
+    drawn ``facts`` times as often as their weight says."""
+    found, weights = choices(language, facts)
     while True:
         turn = draw(chance, chance.choices(found, weights)[0], language)
         if turn.held_out == held_out:
