@@ -153,8 +153,8 @@ let atEnd = true;
 
 function followEnd() {
   const scroller = byId("ec-scroll");
-  atEnd = true;
-  scroller.scrollTop = scroller.scrollHeight;
+  atEnd = !scroller.querySelector(".ec-empty");
+  scroller.scrollTop = atEnd ? scroller.scrollHeight : 0;
 }
 
 function watchScroll() {

@@ -107,6 +107,7 @@ function takeOver() {
   watchScroll();
   followEnd();
   markTheme();
+  markView();
   beat();
   setInterval(beat, 1000);
   document.addEventListener("visibilitychange", beat);

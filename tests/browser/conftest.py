@@ -15,7 +15,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from chatapp import locations
 
@@ -23,6 +23,8 @@ BROWSER = os.environ.get("EAGLECHAT_BROWSER", "/usr/bin/chromium")
 PAIR = os.environ.get("EAGLECHAT_PAIR", "pocket")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
 READY_WITHIN_S = 300
+
+expect.set_options(timeout=30_000)  # for a machine that has more to do
 
 
 @dataclass
@@ -119,7 +121,7 @@ def open_page(app: App, browser: Browser):
         context.grant_permissions(["clipboard-read", "clipboard-write"])
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(60_000)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
         page.goto(app.url + fragment)
