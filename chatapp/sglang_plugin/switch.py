@@ -88,11 +88,24 @@ def build(original, self, *args, **kwargs):
     result = original(self, *args, **kwargs)
     # SGLang's own flag: with 0 steps the draft's catch-up is skipped as well.
     os.environ["SGLANG_SPEC_SKIP_ZERO_STEP_DRAFT_EXTEND"] = "1"
-    with _measured() as cost:
+    with _measured() as cost, _draft_contexts(self):
         _switch = EagleSwitch(self)
     report.second_state = cost
     log.info("Speculation switch is ready: %s; second state: %s", _states(_switch), cost)
     return result
+
+
+@contextmanager
+def _draft_contexts(worker: Any) -> Iterator[None]:
+    """Those in which SGLang builds its own states: the draft's layout may be another."""
+    from sglang.srt.speculative import eagle_worker_v2 as module
+
+    with (
+        module.draft_tp_context(worker._draft_worker.parallel_layout),
+        module.speculative_moe_backend_context(),
+        module.speculative_moe_a2a_backend_context(),
+    ):
+        yield
 
 
 @contextmanager
