@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from typing import Any
 
 from markupsafe import Markup
@@ -58,7 +57,7 @@ def card(texts: Texts, status: EngineStatus) -> Markup:
 def log(status: EngineStatus) -> str:
     """The end of the log, long lines cut, without the key that the engine prints."""
     lines = (_SECRET.sub(r"\1…", line) for line in status.log_tail[-_LOG_LINES:])
-    return "\n".join(textwrap.shorten(line, _LOG_COLUMNS, placeholder=" …") for line in lines)
+    return "\n".join(f"{line[:_LOG_COLUMNS]} …" if line[_LOG_COLUMNS:] else line for line in lines)
 
 
 def _phases(texts: Texts, status: EngineStatus) -> list[dict[str, Any]]:
