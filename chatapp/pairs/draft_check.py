@@ -32,6 +32,7 @@ class DraftCheck:
             yield problem("pair_no_draft", path=self._folder, kind=kind)
             return
         yield from self._sizes()
+        yield from self._heads()
         yield from self._layers_read()
         yield from self._context_length()
         if weights is not None:
@@ -41,6 +42,12 @@ class DraftCheck:
         reads = self._draft.get("target_hidden_size") or self._draft["hidden_size"]
         yield from self._agree("vocab_size", self._draft["vocab_size"], self._target["vocab_size"])
         yield from self._agree("hidden_size", reads, self._target["hidden_size"])
+
+    def _heads(self) -> Iterator[Finding]:
+        """transformers refuses a Llama configuration whose width the heads do not divide."""
+        heads, hidden = self._draft.get("num_attention_heads"), self._draft["hidden_size"]
+        if isinstance(heads, int) and heads > 0 and hidden % heads:
+            yield problem("pair_heads", path=self._folder, heads=heads, hidden=hidden)
 
     def _layers_read(self) -> Iterator[Finding]:
         """The target's layers whose hidden states it was trained on must be there."""

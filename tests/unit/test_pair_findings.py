@@ -108,6 +108,7 @@ PROBLEMS: list[tuple[Damage, str]] = [
     (configure("draft", num_aux_hidden_states=2), "pair_misfit"),
     (configure("draft", max_position_embeddings=32), "pair_draft_context"),
     (configure("draft", head_dim=8), "pair_head_dim"),
+    (configure("draft", num_attention_heads=3), "pair_heads"),
     (configure("draft", tie_word_embeddings=True), "pair_draft_tied"),
 ]
 
