@@ -8,7 +8,7 @@ events at any point: ``result`` has what was measured until then.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
@@ -16,6 +16,7 @@ from chatapp.domain import Chunk, Role, Sampling
 from chatapp.measure.figures import LiveFigures, ReplyMeter
 from chatapp.measure.kind import kind_of
 from chatapp.measure.lanes import Comparison, Run, Setting
+from chatapp.measure.quiet import Machine
 from chatapp.measure.trace import Trace, trace_of
 
 WARM_UP_TOKENS = 16
@@ -32,19 +33,6 @@ class Plan:
     language: str
     sampling: Sampling
     rounds: int = 4
-
-
-async def _at_once() -> None:
-    """Waits for nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """Whether somebody else uses the engine: ``quiet`` returns when nobody does, ``busy``
-    tells during a run, which then does not count and is made again."""
-
-    quiet: Callable[[], Awaitable[None]] = _at_once
-    busy: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True, slots=True)

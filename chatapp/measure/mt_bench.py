@@ -18,6 +18,7 @@ from chatapp.measure.bench_job import Answer, Block, Job, Lane, blocks
 from chatapp.measure.bench_journal import Journal
 from chatapp.measure.figures import ReplyMeter
 from chatapp.measure.questions import Question
+from chatapp.measure.quiet import Machine
 
 Stream = Callable[[Sequence[int], Sampling, bool], AsyncIterator[Chunk]]
 
@@ -52,8 +53,10 @@ class Bench:
         journal: Journal,
         prompt: Prompt,
         clock: Callable[[], float] = time.monotonic,
+        machine: Machine | None = None,
     ) -> None:
         self._job, self._journal, self._prompt, self._clock = job, journal, prompt, clock
+        self._machine = machine or Machine()
         self._blocks = tuple(blocks(job))
         self._seconds: dict[tuple[str, int], list[float]] = {}
 
@@ -135,13 +138,17 @@ class Bench:
         room = self._prompt.context_length - len(ids) - 1
         seed = None if sampling.seed is None else sampling.seed + repeat - 1
         sampling = replace(sampling, max_tokens=min(sampling.max_tokens, room), seed=seed)
-        meter = ReplyMeter(lane == "on")
-        text = ""
-        async with aclosing(stream(ids, sampling, lane == "on")) as chunks:
-            async for chunk in chunks:
-                meter.add(chunk)
-                text = chunk.text
-        return text, meter.figures()
+        while True:
+            await self._machine.quiet()
+            meter, text = ReplyMeter(lane == "on"), ""
+            async with aclosing(stream(ids, sampling, lane == "on")) as chunks:
+                async for chunk in chunks:
+                    if self._machine.busy():
+                        break
+                    meter.add(chunk)
+                    text = chunk.text
+                else:
+                    return text, meter.figures()
 
     def _fitting(self, said: list[tuple[Role, str]]) -> list[int] | None:
         """The conversation, or its last question alone; None when neither fits."""

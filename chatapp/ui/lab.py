@@ -30,10 +30,11 @@ from chatapp.errors import EngineError, InputError, ProductError
 from chatapp.measure import bench_report, tune_report
 from chatapp.measure.bench_job import Job
 from chatapp.measure.bench_journal import Journal
-from chatapp.measure.comparison import Comparing, LaneText, Machine, Plan, WarmingUp
+from chatapp.measure.comparison import Comparing, LaneText, Plan, WarmingUp
 from chatapp.measure.lanes import Comparison, Setting
 from chatapp.measure.machine import setting_of
 from chatapp.measure.mt_bench import Bench, Progress
+from chatapp.measure.quiet import Machine
 from chatapp.measure.tuning import Race, Racing, Stream
 from chatapp.settings import Settings
 from chatapp.texts import LANGUAGES, Texts
@@ -198,7 +199,8 @@ class Lab:
         setting = self.setting()
         folder = locations.bench(self._settings.data_dir)
         journal = Journal(folder / "mt-bench.jsonl", job.fingerprint(setting))
-        bench = Bench(job, journal, self._engine.prompt())
+        machine = Machine(self._quiet, self.chatting)
+        bench = Bench(job, journal, self._engine.prompt(), machine=machine)
         stream = self._engine.client.stream
         try:
             async with aclosing(bench.run(stream, ("on", "off"))) as steps:

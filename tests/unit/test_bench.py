@@ -22,6 +22,7 @@ from chatapp.measure.bench_table import table
 from chatapp.measure.lanes import Setting
 from chatapp.measure.mt_bench import Bench, Progress
 from chatapp.measure.questions import Question, QuestionSet, read_questions
+from chatapp.measure.quiet import Machine
 from chatapp.measure.trace import histogram
 from chatapp.texts import LANGUAGES, Texts
 
@@ -248,3 +249,20 @@ def test_what_is_no_question_file_is_refused_in_words(tmp_path: Path, text: str)
     with pytest.raises(UsageError) as refused:
         read_questions(file, detect)
     assert str(file) in refused.value.words(Texts("zh"))
+
+
+async def test_an_answer_that_chat_disturbed_is_made_again(tmp_path: Path) -> None:
+    job = replace(JOB, limit=2)
+    journal, engine, busy = journal_in(tmp_path, job), Engine(), False
+
+    async def quiet() -> None:
+        nonlocal busy
+        busy = False
+
+    bench = Bench(job, journal, Letters(), machine=Machine(quiet, lambda: busy))
+    async with aclosing(bench.run(engine.stream, ("on", "off"))) as steps:
+        async for progress in steps:
+            busy = progress.done == 1
+    assert len(journal.all()) == 8
+    assert len(engine.asked) == 2 + 8 + 1
+    assert table(journal.all())[0].accept_length == pytest.approx(11 / 4)
