@@ -12,8 +12,9 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from chatapp import locations
+from chatapp.ui.drawing import PANES, View
 from chatapp.ui.gradio_import import gr
-from chatapp.ui.page import ACTIONS, PANES, Page, View
+from chatapp.ui.page import ACTIONS, Page
 
 _SCRIPTS = ("page", "composer", "lab", "pulse")
 

@@ -10,40 +10,19 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
-from datetime import date
 from typing import Any
 
-from markupsafe import Markup
-
-from chatapp.chat.traces import averages_of
 from chatapp.chat.turns import TurnUpdate, check_message
-from chatapp.domain import Message, MessageState, SpeculationMode
+from chatapp.domain import MessageState, SpeculationMode
 from chatapp.errors import ProductError
 from chatapp.settings import Settings
 from chatapp.texts import LANGUAGES, Texts, system_language
-from chatapp.ui import composer, empty, evidence, figures, head, rail, transcript
-from chatapp.ui.lab_page import Bench, LabPage
-from chatapp.ui.running import RunningTurn, RunningTurns
+from chatapp.ui.drawing import Drawing, View
+from chatapp.ui.lab_page import LabPage
+from chatapp.ui.running import RunningTurns
 from chatapp.ui.services import Services
-from chatapp.ui.stepview import step_view
 from chatapp.ui.tabs import WINDOW, Tab, Tabs
 
-PANES = (
-    "hub",
-    "rail",
-    "choices",
-    "head",
-    "strip",
-    "transcript",
-    "live",
-    "box",
-    "controls",
-    "figures",
-    "verdict",
-    "compare",
-    "bench",
-    "dialogs",
-)
 ACTIONS = (
     "hello",
     "refresh",
@@ -66,7 +45,6 @@ ACTIONS = (
 )
 THEMES = ("light", "dark")
 
-View = dict[str, Any]
 Views = AsyncIterator[View]
 _log = logging.getLogger(__name__)
 
@@ -78,10 +56,10 @@ class Page:
         self._tabs = Tabs()
         self._running = RunningTurns(self._touch)
         self._experiments = LabPage(services.store, services.lab, settings)
+        self._draw = Drawing(services, self._running, self._experiments, lambda: self.revision)
         services.lab.chatting = lambda: bool(self._running.ids())
         services.lab.changed = self._touch
         self._revision = 0
-        self._sequence = 0
         self.greeted = asyncio.Event()
 
     @property
@@ -103,10 +81,10 @@ class Page:
             async for view in getattr(self, f"_{action}")(tab, data):
                 yield view
         except ProductError as error:
-            yield self._hub(tab, notice=error.words(tab.texts))
+            yield self._draw.hub(tab, notice=error.words(tab.texts))
         except Exception:
             _log.exception("%s failed", action)
-            yield self._hub(tab, notice=ProductError("page_failed").words(tab.texts))
+            yield self._draw.hub(tab, notice=ProductError("page_failed").words(tab.texts))
 
     async def leave(self, session: str) -> None:
         """A tab was closed: what only it was waiting for is stopped."""
@@ -125,24 +103,7 @@ class Page:
         return Texts(chosen if chosen in LANGUAGES else system_language())
 
     def blank(self, texts: Texts) -> View:
-        """The page before its first answer: usable already."""
-        status = self.services.engine.status()
-        shown = figures.Shown("none")
-        return {
-            "hub": {},
-            "rail": Markup('<nav class="ec-rail"></nav>'),
-            "choices": rail.choices(texts),
-            "head": head.head(texts, "", status),
-            "strip": figures.strip(texts, shown),
-            "transcript": empty.empty(texts),
-            "live": Markup(),
-            "box": composer.box(texts),
-            "controls": composer.controls(texts, status, True, False, False),
-            "figures": figures.panel(texts, shown, (), status.tree),
-            "verdict": Markup(),
-            **self._experiments.blank(texts),
-            "dialogs": composer.dialogs(texts),
-        }
+        return self._draw.blank(texts)
 
     # Actions
 
@@ -157,7 +118,7 @@ class Page:
     async def _refresh(self, tab: Tab, data: Mapping[str, Any]) -> Views:
         """Something changed elsewhere. A reply that this tab follows is left alone."""
         if tab.reader is not None:
-            yield self._frame(tab) | self._hub(tab)
+            yield self._draw.frame(tab) | self._draw.hub(tab)
             return
         known = {c.id for c in self.services.store.conversations()}
         if tab.conversation not in known:
@@ -178,7 +139,7 @@ class Page:
         if title := " ".join(str(data["title"]).split())[:200]:
             self.services.store.rename(int(data["id"]), title)
             self._touch()
-        yield self._frame(tab) | self._hub(tab)
+        yield self._draw.frame(tab) | self._draw.hub(tab)
 
     async def _remove(self, tab: Tab, data: Mapping[str, Any]) -> Views:
         conversation = int(data["id"])
@@ -187,7 +148,7 @@ class Page:
         self.services.store.delete_conversation(conversation)
         self._touch()
         if conversation != tab.conversation:
-            yield self._frame(tab) | self._hub(tab)
+            yield self._draw.frame(tab) | self._draw.hub(tab)
             return
         async for view in self._show(tab, None):
             yield view
@@ -218,7 +179,7 @@ class Page:
     async def _stop(self, tab: Tab, data: Mapping[str, Any]) -> Views:
         if tab.conversation is not None:
             await self.services.turns.stop(tab.conversation)
-        yield self._hub(tab)
+        yield self._draw.hub(tab)
 
     async def _toggle(self, tab: Tab, data: Mapping[str, Any]) -> Views:
         tab.speculation = data["value"] == "on"
@@ -228,9 +189,9 @@ class Page:
             self._touch()
         turn = self._running.get(tab.conversation)
         tab.switched = turn is not None and turn.speculation != tab.speculation
-        view = self._frame(tab) | self._hub(tab)
+        view = self._draw.frame(tab) | self._draw.hub(tab)
         if turn is None:
-            view |= self._panel(tab, self._messages(tab))
+            view |= self._draw.panel(tab, self._draw.messages(tab))
         yield view
 
     async def _mode(self, tab: Tab, data: Mapping[str, Any]) -> Views:
@@ -238,47 +199,41 @@ class Page:
         if data["value"] == "auto":
             tab.mode = SpeculationMode.AUTO
         else:
-            tab.mode = SpeculationMode.ON if self._speculation(tab) else SpeculationMode.OFF
+            tab.mode = SpeculationMode.ON if self._draw.speculation(tab) else SpeculationMode.OFF
         if tab.conversation is not None:
             self.services.store.set_mode(tab.conversation, tab.mode)
             self._touch()
         tab.switched = self._running.get(tab.conversation) is not None
-        yield self._frame(tab) | self._hub(tab)
+        yield self._draw.frame(tab) | self._draw.hub(tab)
 
     async def _steps(self, tab: Tab, data: Mapping[str, Any]) -> Views:
         """A finished reply step by step, or as text again."""
         tab.stepped ^= {int(data["id"])}
-        turn, messages = self._running.get(tab.conversation), self._messages(tab)
-        if turn is not None:
-            messages = [m for m in messages if m.id != turn.latest.value.reply.id]
-        yield {"transcript": self._transcript(tab, messages, turn is not None)}
+        yield self._draw.history(tab)
 
     async def _lab(self, tab: Tab, data: Mapping[str, Any]) -> Views:
         """Whatever is done in the Compare and Benchmark panes."""
-        acted = self._experiments.act(self._on_bench(tab), data)
+        acted = self._experiments.act(self._draw.on_bench(tab), data)
         async with aclosing(acted) as views:  # type: ignore[type-var]
             async for view in views:
                 yield view
         if data["what"] in ("compare", "bench", "tune", "cancel"):
-            yield {"verdict": self._verdict(tab)}
+            yield {"verdict": self._draw.verdict(tab)}
 
     async def _models(self, tab: Tab, data: Mapping[str, Any]) -> Views:
         """Whatever is done in the Models pane, which the pulse keeps up to date."""
         if self.services.shelf is not None:
             await self.services.shelf.act(str(data["what"]), data)
             self._touch()
-        yield self._frame(tab) | self._hub(tab)
+        yield self._draw.frame(tab) | self._draw.hub(tab)
 
     async def _more(self, tab: Tab, data: Mapping[str, Any]) -> Views:
         tab.window += WINDOW
-        turn, messages = self._running.get(tab.conversation), self._messages(tab)
-        if turn is not None:
-            messages = [m for m in messages if m.id != turn.latest.value.reply.id]
-        yield {"transcript": self._transcript(tab, messages, turn is not None)}
+        yield self._draw.history(tab)
 
     async def _restart(self, tab: Tab, data: Mapping[str, Any]) -> Views:
         await self.services.engine.restart()
-        yield self._frame(tab) | self._hub(tab)
+        yield self._draw.frame(tab) | self._draw.hub(tab)
 
     async def _language(self, tab: Tab, data: Mapping[str, Any]) -> Views:
         if data["value"] in LANGUAGES:
@@ -290,7 +245,7 @@ class Page:
     async def _theme(self, tab: Tab, data: Mapping[str, Any]) -> Views:
         if data["value"] in THEMES:
             self.services.store.set_preference("theme", data["value"])
-        yield self._hub(tab)
+        yield self._draw.hub(tab)
 
     # Showing and following
 
@@ -301,7 +256,7 @@ class Page:
 
     async def _continue(self, tab: Tab, words: bool = False) -> Views:
         """The conversation as it is; a message that waits since before is sent on."""
-        messages = self._messages(tab)
+        messages = self._draw.messages(tab)
         waits = bool(messages) and messages[-1].state is MessageState.WAITING
         if waits and tab.conversation and self._running.get(tab.conversation) is None:
             await self._start(tab, self.services.turns.resume_waiting(tab.conversation))
@@ -310,7 +265,7 @@ class Page:
 
     async def _start(self, tab: Tab, updates: AsyncIterator[TurnUpdate]) -> None:
         tab.switched = False
-        await self._running.start(tab.session, self._speculation(tab), updates)
+        await self._running.start(tab.session, self._draw.speculation(tab), updates)
 
     async def _follow(self, tab: Tab, words: bool = False, **hub: Any) -> Views:
         """The whole page now, and while a reply is being written, the reply as it grows.
@@ -318,156 +273,20 @@ class Page:
         one when a generator ends."""
         tab.stop_following()
         turn = self._running.get(tab.conversation)
-        view = self._whole(tab, turn) | self._hub(tab, **hub)
-        yield view | (self._words(tab) if words else {})
+        view = self._draw.whole(tab, turn) | self._draw.hub(tab, **hub)
+        yield view | (self._draw.words(tab) if words else {})
         if turn is None:
             return
         reader = tab.reader = turn.latest.reader()
         try:
             async for update in reader:
                 if not update.ended:  # the settled view follows at once
-                    yield self._during(tab, turn, update)
+                    yield self._draw.during(tab, turn, update)
         finally:
             ours = tab.reader is reader
             if ours:
                 tab.reader = None
-        yield (self._whole(tab, None) | self._hub(tab)) if ours else {}
-
-    # Views
-
-    def _whole(self, tab: Tab, turn: RunningTurn | None) -> View:
-        messages = self._messages(tab)
-        view = self._frame(tab)
-        if turn is None:
-            shown = self._panel(tab, messages) | {"live": Markup()}
-        else:
-            update = turn.latest.value
-            messages = [message for message in messages if message.id != update.reply.id]
-            tab.earlier = messages
-            shown = self._during(tab, turn, update)
-        return view | {"transcript": self._transcript(tab, messages, turn is not None)} | shown
-
-    def _during(self, tab: Tab, turn: RunningTurn, update: TurnUpdate) -> View:
-        shown = figures.running(update.live, update.reply.state, turn.speculation)
-        status = self.services.engine.status()
-        return {
-            "live": transcript.live(tab.texts, update, turn.speculation),
-            "figures": figures.panel(tab.texts, shown, tab.earlier, status.tree),
-            "strip": figures.strip(tab.texts, shown),
-        }
-
-    def _frame(self, tab: Tab) -> View:
-        """All that is around the conversation."""
-        status = self.services.engine.status()
-        running = self._running.get(tab.conversation) is not None
-        return {
-            "rail": rail.rail(
-                tab.texts,
-                self.services.store.conversations(),
-                tab.conversation,
-                self._running.ids(),
-                date.today(),
-            ),
-            "head": head.head(tab.texts, self._title(tab), status),
-            "controls": composer.controls(
-                tab.texts,
-                status,
-                self._speculation(tab),
-                running,
-                tab.switched,
-                self._toggle_mode(tab),
-            ),
-            "verdict": self._verdict(tab),
-        }
-
-    def _words(self, tab: Tab) -> View:
-        """What changes with the language only."""
-        return {
-            "choices": rail.choices(tab.texts),
-            "box": composer.box(tab.texts),
-            "dialogs": composer.dialogs(tab.texts),
-            **self._experiments.panes(self._on_bench(tab)),
-        }
-
-    def _on_bench(self, tab: Tab) -> Bench:
-        tab.bench = tab.bench or Bench(tab.texts)
-        tab.bench.texts = tab.texts
-        return tab.bench
-
-    def _panel(self, tab: Tab, messages: list[Message]) -> View:
-        shown = figures.settled(messages, self._speculation(tab))
-        tree = self.services.engine.status().tree
-        return {
-            "figures": figures.panel(tab.texts, shown, messages, tree),
-            "strip": figures.strip(tab.texts, shown),
-        }
-
-    def _transcript(self, tab: Tab, messages: list[Message], running: bool) -> Markup:
-        if not messages:
-            return empty.empty(tab.texts)
-        stepped = {
-            message.id: self._step_view(tab, message)
-            for message in messages[-tab.window :]
-            if message.id in tab.stepped
-        }
-        return transcript.transcript(
-            tab.texts, messages, tab.conversation, tab.window, running, stepped
-        )
-
-    def _step_view(self, tab: Tab, message: Message) -> Markup:
-        trace = self.services.lab.traces.of(message.id)
-        return step_view(tab.texts, trace, message.text, self.services.lab.prompt())
-
-    def _verdict(self, tab: Tab) -> Markup:
-        """The verdict about this conversation's next reply, and the averages."""
-        lab = self.services.lab
-        simulated = self.services.engine.status().simulated_accept_length
-        return evidence.panel(
-            tab.texts,
-            lab.auto.verdict(tab.conversation),
-            averages_of(self._messages(tab)),
-            lab.traces.averages(),
-            simulated,
-        )
-
-    def _hub(self, tab: Tab, **more: Any) -> View:
-        """What the page's own script has to know."""
-        self._sequence += 1
-        return {
-            "hub": {
-                "sequence": self._sequence,
-                "conversation": tab.conversation,
-                "title": self._title(tab) or tab.texts("page.head.untitled"),
-                "app": tab.texts("app.name"),
-                "running": self._running.get(tab.conversation) is not None,
-                "language": tab.texts.language,
-                "theme": self.services.store.preference("theme"),
-                "revision": self.revision,
-                "copied": tab.texts("page.message.copied"),
-                "down": tab.texts("page.composer.down"),
-                **more,
-            }
-        }
-
-    def _messages(self, tab: Tab) -> list[Message]:
-        if tab.conversation is None:
-            return []
-        return self.services.store.messages(tab.conversation)
-
-    def _title(self, tab: Tab) -> str:
-        if tab.conversation is None:
-            return ""
-        return self.services.store.conversation(tab.conversation).title
-
-    def _speculation(self, tab: Tab) -> bool:
-        if tab.conversation is None:
-            return tab.speculation
-        return self.services.store.conversation(tab.conversation).speculation
-
-    def _toggle_mode(self, tab: Tab) -> SpeculationMode:
-        if tab.conversation is None:
-            return tab.mode
-        return self.services.store.conversation(tab.conversation).mode
+        yield (self._draw.whole(tab, None) | self._draw.hub(tab)) if ours else {}
 
     def _touch(self) -> None:
         self._revision += 1

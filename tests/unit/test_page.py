@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from markupsafe import escape
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.testclient import TestClient
@@ -27,12 +28,16 @@ from chatapp.domain import (
     Role,
     Sampling,
 )
+from chatapp.errors import StoreError
 from chatapp.measure.lanes import Setting
 from chatapp.settings import Settings
+from chatapp.texts import Texts
+from chatapp.ui.drawing import PANES, View
+from chatapp.ui.empty import examples
 from chatapp.ui.first_page import first_page
 from chatapp.ui.front import Front
 from chatapp.ui.lab import Lab
-from chatapp.ui.page import PANES, Page, View
+from chatapp.ui.page import Page
 from chatapp.ui.pulse import Pulse
 from chatapp.ui.services import Services
 
@@ -131,7 +136,7 @@ def last(views: list[View], pane: str) -> Any:
 async def test_hello_fills_every_pane(rig: Rig) -> None:
     views = await rig.do("hello", browser="en-US")
     assert set(views[0]) == set(PANES)
-    assert "What is speculative decoding?" in views[0]["transcript"]
+    assert escape(examples("en")[0]) in views[0]["transcript"]
     assert views[0]["hub"]["conversation"] is None and not views[0]["hub"]["running"]
 
 
@@ -286,6 +291,17 @@ async def test_rename_and_delete(rig: Rig) -> None:
     assert [c.id for c in rig.store.conversations()] == [first.id]
     assert view["hub"]["conversation"] == first.id
     views = await rig.do("remove", id=str(first.id))
+    assert views[-1]["hub"]["conversation"] is None
+
+
+async def test_a_conversation_that_another_tab_deleted(rig: Rig) -> None:
+    conversation = rig.store.create_conversation("a")
+    await rig.do("hello", tab="one", conversation=conversation.id)
+    await rig.do("remove", tab="two", id=conversation.id)
+    [view] = await rig.do("send", tab="one", text="still there?", nonce="n")
+    assert view["hub"]["notice"] == StoreError("store_no_conversation").words(Texts("en"))
+    assert "sent" not in view["hub"]
+    views = await rig.do("refresh", tab="one")
     assert views[-1]["hub"]["conversation"] is None
 
 
