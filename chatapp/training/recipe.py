@@ -53,7 +53,10 @@ class TargetRecipe:
     facts_from: int = 960
     facts_weight: float = 4.0
     pace: Pace = Pace(
-        rates=((0, 0.025), (39, 1.0), (760, 1.0), (1100, 0.70175), (2300, 0.01)),
+        rates=(
+            (0, 0.025), (39, 1.0), (760, 1.0), (1100, 0.70175), (1200, 0.6441), (1320, 0.5426),
+            (2250, 0.01),
+        ),  # fmt: skip
         muon_rate=0.02,
         adam_rate=4e-3,
     )
@@ -72,7 +75,7 @@ class DraftRecipe:
     max_tokens: int = 300
     rows: tuple[Rows, ...] = (Rows(192, 16, 0.85), Rows(512, 6, 0.15))
     pace: Pace = Pace(
-        rates=((0, 0.05), (19, 1.0), (300, 1.0), (1000, 0.01)), muon_rate=0.04, adam_rate=4e-3
+        rates=((0, 0.05), (19, 1.0), (250, 1.0), (750, 0.01)), muon_rate=0.04, adam_rate=4e-3
     )
 
 
