@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import hypothesis
 import pytest
 
 from chatapp.domain import Pair, Tree
@@ -20,6 +21,10 @@ from chatapp.pairs import find_pair
 from chatapp.settings import Settings
 
 T = TypeVar("T")
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+hypothesis.settings.register_profile("eaglechat", deadline=None)
+hypothesis.settings.load_profile("eaglechat")
 
 READY_WITHIN_S = 600
 CHUNKED = ("--chunked-prefill-size", "256")  # so that long prompts are prefilled in parts

@@ -21,7 +21,9 @@ from chatapp.chat.messages import check_message, clean
 from chatapp.commands.ask_engine import Answerer, answerer
 from chatapp.domain import Chunk, Figures, Role, Sampling
 from chatapp.errors import InputError, UsageError
+from chatapp.measure.acceptance import positions
 from chatapp.measure.figures import ReplyMeter
+from chatapp.measure.kind import kind_of
 from chatapp.settings import Settings
 from chatapp.texts import Texts, system_language
 
@@ -53,6 +55,8 @@ async def _answer_all(
             else:
                 show.end(last.text)
                 say("figures", **_short(figures))
+            if figures.simulated_accept_length is not None:
+                say("simulated", length=figures.simulated_accept_length)
             if figures.speculation != (arguments.speculation == "on"):
                 say("not_as_asked")
 
@@ -71,7 +75,7 @@ async def _answer(
         seed=arguments.seed,
     )
     speculation = arguments.speculation == "on"
-    meter = ReplyMeter(speculation)
+    meter = ReplyMeter(speculation, chosen.simulated)
     async with aclosing(chosen.client.stream(ids, sampling, speculation)) as chunks:
         async for chunk in chunks:
             meter.add(chunk)
@@ -85,6 +89,7 @@ def report(last: Chunk, figures: Figures) -> dict[str, Any]:
         "text": last.text,
         "output_ids": list(last.token_ids),
         "language": detect(last.text),
+        "kind": kind_of(last.text),
         "speculation": figures.speculation,
         "prompt_tokens": figures.prompt_tokens,
         "completion_tokens": figures.completion_tokens,
@@ -92,6 +97,9 @@ def report(last: Chunk, figures: Figures) -> dict[str, Any]:
         "accepted_drafts": figures.accepted_drafts,
         "accept_length": figures.accept_length,
         "accept_histogram": list(figures.accept_histogram),
+        "accept_positions": [one.share for one in positions(figures.accept_histogram)],
+        "step_lengths": list(figures.step_lengths),
+        "simulated_accept_length": figures.simulated_accept_length,
         "tokens_per_second": figures.tokens_per_second,
         "ttft_s": figures.ttft_s,
         "finish_reason": last.finish_reason,

@@ -30,10 +30,12 @@ Say = Callable[..., None]
 
 @dataclass(frozen=True, slots=True)
 class Answerer:
-    """Where prompts go, and how they are written for its target."""
+    """Where prompts go, how they are written for its target, and the accept length that
+    is made up there, if it is."""
 
     client: EngineClient
     prompt: ChatPrompt
+    simulated: float | None = None
 
 
 @asynccontextmanager
@@ -60,7 +62,16 @@ async def _running(settings: Settings, say: Say) -> Answerer | None:
     info = await _info(record, client)
     if info is None or not _is_wanted(settings, info):
         return None
-    return Answerer(client, ChatPrompt(Path(info["model_path"]), _usable_context(info)))
+    prompt = ChatPrompt(Path(info["model_path"]), _usable_context(info))
+    return Answerer(client, prompt, _simulated(info))
+
+
+def _simulated(info: dict[str, Any]) -> float | None:
+    """The accept length that the engine was told to make up, if it was."""
+    try:
+        return float(info["internal_states"][0]["eaglechat_simulated_accept_length"])
+    except (KeyError, IndexError, TypeError, ValueError):
+        return None
 
 
 def _usable_context(info: dict[str, Any]) -> int | None:
@@ -107,7 +118,7 @@ async def _own(settings: Settings, say: Say) -> AsyncIterator[Answerer]:
         say("ready", seconds=round(engine.status().elapsed_s))
         client = engine.client
         try:
-            yield Answerer(client, prompt)
+            yield Answerer(client, prompt, engine.status().simulated_accept_length)
         finally:
             await client.aclose()
     except EngineError:

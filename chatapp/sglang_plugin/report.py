@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 KEY = "eaglechat_plugin"
 SECOND_STATE_KEY = "eaglechat_second_state"
+SIMULATED_KEY = "eaglechat_simulated_accept_length"
 
 status: dict[str, dict[str, Any]] = {}
 """Feature → ``{"ok": bool, "detail": str}``, filled when the plug-in is loaded."""
@@ -18,4 +20,5 @@ def add_to_state(result: Any, self: Any, recv_req: Any) -> Any:
     """After ``SchedulerInternalStateController.get_internal_state``."""
     result.internal_state[KEY] = {name: dict(value) for name, value in status.items()}
     result.internal_state[SECOND_STATE_KEY] = second_state
+    result.internal_state[SIMULATED_KEY] = os.environ.get("SGLANG_SIMULATE_ACC_LEN")
     return result

@@ -24,6 +24,7 @@ _KEYS = {
     "verify_steps", "accepted_drafts", "accept_length", "accept_histogram",
     "tokens_per_second", "ttft_s", "finish_reason",
 }  # fmt: skip
+_MORE = {"kind", "step_lengths", "accept_positions", "simulated_accept_length"}
 
 
 def _nothing(key: str, **values: object) -> None:
@@ -49,7 +50,8 @@ def _figures(counts: Counts, steps: tuple[int, ...]) -> tuple[Chunk, Figures]:
 
 def test_the_report_follows_from_the_chunks() -> None:
     report = ask.report(*_figures(Counts(True, 2, 5, (0, 0, 1, 1)), (4, 3)))
-    assert set(report) == _KEYS
+    assert set(report) == _KEYS | _MORE
+    assert report["step_lengths"] == [4, 3] and report["accept_positions"] == [1.0, 1.0, 0.5]
     assert report["accept_length"] == 3.5 == (5 + 2) / 2
     assert report["tokens_per_second"] == 7.0 and report["ttft_s"] == 0.5
     assert (report["language"], report["finish_reason"]) == ("zh", "stop")
