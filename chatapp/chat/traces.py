@@ -17,6 +17,7 @@ class Traces:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._ever: tuple[tuple[int, int | None], Averages] | None = None
 
     def keep(self, message_id: int, trace: Trace) -> None:
         with self._store.write() as db:
@@ -30,13 +31,17 @@ class Traces:
         rows = self._store.read("SELECT document FROM trace WHERE message_id = ?", message_id)
         return trace_from(json.loads(rows[0]["document"])) if rows else None
 
-    def averages(self, conversation_id: int | None = None) -> Averages:
-        """Over one conversation, or over all replies ever measured."""
-        where = "" if conversation_id is None else " AND conversation_id = ?"
-        values = () if conversation_id is None else (conversation_id,)
+    def averages(self) -> Averages:
+        """Over all replies ever measured; computed anew only when there are others."""
+        (row,) = self._store.read("SELECT count(figures), max(id) FROM message")
+        replies = (row[0], row[1])
+        if self._ever is None or self._ever[0] != replies:
+            self._ever = (replies, self._averages())
+        return self._ever[1]
+
+    def _averages(self) -> Averages:
         rows = self._store.read(
-            f"SELECT language, kind, figures FROM message WHERE figures IS NOT NULL{where}",
-            *values,
+            "SELECT language, kind, figures FROM message WHERE figures IS NOT NULL"
         )
         found = ((row, figures_from(row["figures"])) for row in rows)
         return averages(

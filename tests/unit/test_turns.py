@@ -16,7 +16,7 @@ import pytest
 
 from chatapp.chat import reply as reply_module
 from chatapp.chat.store import Store
-from chatapp.chat.traces import Traces
+from chatapp.chat.traces import Traces, averages_of
 from chatapp.chat.turns import Turns, TurnUpdate
 from chatapp.domain import (
     AutoChoice,
@@ -387,3 +387,17 @@ async def test_the_record_of_a_reply_gives_its_figures_again(store: Store) -> No
     assert last.reply.kind == "prose"
     store.delete_conversation(conversation.id)
     assert Traces(store).of(last.reply.id) is None
+
+
+async def test_averages_of_all_time_follow_every_new_reply(store: Store) -> None:
+    traces = Traces(store)
+    assert traces.averages().all.replies == 0
+    turns = Turns(store, Script(words=tuple("abcdef")), Letters)
+    conversation = store.create_conversation("averages")
+    for replies in (1, 2):
+        async for _ in turns.send(conversation.id, "letters"):
+            pass
+        assert traces.averages().all.replies == replies
+    assert traces.averages().all == averages_of(store.messages(conversation.id)).all
+    store.delete_conversation(conversation.id)
+    assert traces.averages().all.replies == 0
