@@ -100,6 +100,10 @@ def facts(texts: Texts, told: Document) -> list[tuple[str, str]]:
         ("amount", texts("mtbench.amount", questions=told["questions"], repeats=told["repeats"])),
         ("versions", versions),
     ]
+    if told.get("engine_args"):
+        found.append(("flags", " ".join(told["engine_args"])))
+    if told.get("skipped"):
+        found.append(("skipped", str(told["skipped"])))
     if told["simulated_accept_length"] is not None:
         value = told["simulated_accept_length"]
         found.insert(0, ("simulated", texts("mtbench.simulated", length=value)))

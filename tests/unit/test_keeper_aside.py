@@ -1,0 +1,132 @@
+"""The app's engine makes room for a race of trees and comes back, whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatapp.chat.preset import keep_tree, tuned
+from chatapp.chat.store import Store
+from chatapp.commands import keeper as keeper_module
+from chatapp.commands.keeper import EngineKeeper
+from chatapp.domain import EngineState, EngineStatus, Pair, Tree
+from chatapp.errors import EngineError
+from chatapp.settings import Settings
+
+PAIR = Pair("pocket", Path("target"), Path("draft"), Tree(5, 4, 16), "float32", 2048)
+
+
+class Recorded:
+    """In place of an engine: notes what was done, in order."""
+
+    done: list[str] = []
+    fails = False
+
+    def __init__(self, pair: Pair, *_: Any, **__: Any) -> None:
+        self.pair = pair
+
+    async def start(self) -> None:
+        if Recorded.fails:
+            raise EngineError("engine_cannot_start", reason="test")
+        Recorded.done.append(f"start {self.pair.tree}")
+
+    async def stop(self) -> None:
+        Recorded.done.append("stop")
+
+    def status(self) -> EngineStatus:
+        return EngineStatus(EngineState.READY, "pocket")
+
+
+@pytest.fixture
+def keeper(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> EngineKeeper:
+    Recorded.done, Recorded.fails = [], False
+    monkeypatch.setattr(keeper_module, "Engine", Recorded)
+    monkeypatch.setattr(keeper_module, "find_pair", lambda settings: PAIR)
+    monkeypatch.setattr(keeper_module, "engine_device", lambda settings: "cpu")
+    monkeypatch.setattr(keeper_module, "ChatPrompt", lambda *_: object())
+    store = Store(tmp_path / "chats.sqlite3")
+    keeper = EngineKeeper(Settings(data_dir=tmp_path), lambda pair: tuned(pair, store))
+    keeper.store = store  # type: ignore[attr-defined]
+    return keeper
+
+
+async def race(keeper: EngineKeeper, ends: BaseException | None = None) -> None:
+    async with keeper.aside() as (pair, device):
+        assert (pair, device) == (PAIR, "cpu")
+        Recorded.done.append("race")
+        if ends is not None:
+            raise ends
+        await asyncio.sleep(0.05)
+
+
+AROUND = ["start 5/4/16", "stop", "race", "start 5/4/16"]
+
+
+async def test_it_is_stopped_before_and_started_after(keeper: EngineKeeper) -> None:
+    await keeper.start()
+    await race(keeper)
+    assert Recorded.done == AROUND
+
+
+@pytest.mark.parametrize("ends", [EngineError("engine_failed"), ValueError("a mistake")])
+async def test_a_race_that_fails_gives_it_back(keeper: EngineKeeper, ends: Exception) -> None:
+    await keeper.start()
+    with pytest.raises(type(ends)):
+        await race(keeper, ends)
+    assert Recorded.done == AROUND
+
+
+async def test_a_race_that_is_cancelled_gives_it_back(keeper: EngineKeeper) -> None:
+    await keeper.start()
+    task = asyncio.create_task(race(keeper))
+    while "race" not in Recorded.done:
+        await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled() and Recorded.done == AROUND
+
+
+async def test_an_app_that_ends_does_not_start_it_again(keeper: EngineKeeper) -> None:
+    await keeper.start()
+    task = asyncio.create_task(race(keeper))
+    while "race" not in Recorded.done:
+        await asyncio.sleep(0.01)
+    ending = asyncio.create_task(keeper.end())
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task, ending])
+    assert Recorded.done.count("start 5/4/16") == 1
+
+
+async def test_a_restart_asked_for_meanwhile_waits_for_the_race(keeper: EngineKeeper) -> None:
+    await keeper.start()
+    task = asyncio.create_task(race(keeper))
+    while "race" not in Recorded.done:
+        await asyncio.sleep(0.01)
+    await keeper.restart()
+    await task
+    assert Recorded.done == [*AROUND, "stop", "start 5/4/16"]
+
+
+async def test_an_engine_that_does_not_come_back_says_so(keeper: EngineKeeper) -> None:
+    await keeper.start()
+    async with keeper.aside():
+        Recorded.fails = True
+    assert keeper.status().state is EngineState.FAILED
+    assert keeper.status().failure == "engine_cannot_start"
+
+
+async def test_the_tree_that_was_kept_is_the_one_it_starts_with(keeper: EngineKeeper) -> None:
+    store: Store = keeper.store  # type: ignore[attr-defined]
+    keep_tree(store, PAIR, Tree(3, 1, 4))
+    await keeper.start()
+    assert Recorded.done == ["start 3/1/4"]
+    assert tuned(replace(PAIR, name="another"), store).tree == PAIR.tree
+    keep_tree(store, PAIR, None)
+    assert tuned(PAIR, store) == PAIR
+    store.set_preference("tree:pocket", "no tree")
+    assert tuned(PAIR, store) == PAIR
