@@ -7,8 +7,6 @@ features of the target where it has been, the draft's own output where it has no
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -37,19 +35,12 @@ class MidLayer(nn.Module):
         return x + self.mlp(self.post_attention_layernorm(x))
 
 
-def with_heads_that_divide(shape: Shape) -> Shape:
-    """The draft's own attention: transformers takes a Llama configuration only where the
-    hidden size is a multiple of the heads, which a Qwen3 target need not keep to."""
-    fits = (n for n in range(shape.heads, 0, -1) if not shape.hidden % n + n % shape.kv_heads)
-    return replace(shape, heads=next(fits))
-
-
 class Draft(nn.Module):
     """``hot`` are the target's ids that the draft can guess, ascending."""
 
     def __init__(self, shape: Shape, hot: Tensor) -> None:
         super().__init__()
-        self.shape = shape = with_heads_that_divide(shape)
+        self.shape = shape
         self.embed_tokens = nn.Embedding(shape.vocabulary, shape.hidden)
         self.embed_tokens.weight.requires_grad_(False)
         self.fc = nn.Linear(3 * shape.hidden, shape.hidden, bias=False)

@@ -8,7 +8,7 @@ the masked positions alone.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -131,7 +131,7 @@ def loss_of(
 def new_draft(recipe: Recipe, target: Target, hot: Tensor) -> Draft:
     """Begins from what the target knows: its embeddings and its head."""
     torch.manual_seed(recipe.seed + 1)
-    draft = Draft(target_shape(recipe), hot)
+    draft = Draft(replace(target_shape(recipe), heads=recipe.draft.heads), hot)
     for weight in draft.parameters():
         if weight.dim() == 2:
             nn.init.normal_(weight, std=0.03)

@@ -118,7 +118,7 @@ def load_pair(folder: Path) -> tuple[Target, Draft, ChatFormat]:
     target.load_state_dict(widen(folder / "target"))
     state = widen(folder / "draft")
     hot = state["d2t"] + torch.arange(len(state["d2t"]))
-    draft = Draft(target.shape, hot)
+    draft = Draft(read_shape(folder / "draft"), hot)
     draft.load_state_dict(state)
     tokenizer = Tokenizer.from_file(str(folder / "target" / "tokenizer.json"))
     return target.eval(), draft.eval(), ChatFormat(tokenizer)

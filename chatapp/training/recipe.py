@@ -66,8 +66,10 @@ class TargetRecipe:
 class DraftRecipe:
     """``unrolled`` guesses are trained from every position, the i-th with weight
     ``fade`` to the i. ``answers`` is the number of training questions that the target
-    answers itself; half of the rows are made of those."""
+    answers itself; half of the rows are made of those. ``heads`` must divide the hidden
+    size, or transformers refuses a Llama configuration."""
 
+    heads: int = 5
     vocabulary: int = 2048
     unrolled: int = 5
     fade: float = 0.8

@@ -39,7 +39,7 @@ TOY = Recipe(
         pace=Pace(((0, 0.5), (1, 1.0), (8, 0.1)), muon_rate=0.02, adam_rate=4e-3),
     ),
     draft=DraftRecipe(
-        vocabulary=300, unrolled=3, answers=0, rows=(Rows(32, 4, 1.0),),
+        heads=2, vocabulary=300, unrolled=3, answers=0, rows=(Rows(32, 4, 1.0),),
         pace=Pace(((0, 0.5), (1, 1.0), (6, 0.1)), muon_rate=0.02, adam_rate=4e-3),
     ),
 )  # fmt: skip
