@@ -19,6 +19,8 @@ from chatapp.engine.process import Engine
 from chatapp.engine.prompt import ChatPrompt
 from chatapp.errors import EngineError, ProductError
 from chatapp.pairs import find_pair
+from chatapp.pairs.models import ModelFolders
+from chatapp.pairs.start import start_name
 from chatapp.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -87,14 +89,14 @@ class EngineKeeper:
         if self._failure is not None:
             return EngineStatus(
                 EngineState.FAILED,
-                self._settings.pair,
+                self._name(),
                 failure=self._failure.key,
                 failure_values=self._failure.values,
             )
         if self._engine is not None:
             return self._engine.status()
         state = EngineState.STARTING if self._starting else EngineState.STOPPED
-        return EngineStatus(state, self._settings.pair)
+        return EngineStatus(state, self._name())
 
     @property
     def client(self) -> Any:
@@ -102,6 +104,12 @@ class EngineKeeper:
         if self._engine is None:
             raise EngineError("engine_not_running")
         return self._engine.client
+
+    def _name(self) -> str:
+        """Of the pair that is or would be started."""
+        if self._settings.pair != "auto":
+            return self._settings.pair
+        return start_name(self._settings, ModelFolders(self._settings.data_dir))
 
     @property
     def settings(self) -> Settings:

@@ -7,6 +7,7 @@ use; 130 after an interrupt, which keeps what has arrived.
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from argparse import Namespace
 from typing import Any
@@ -16,8 +17,8 @@ from chatapp.domain import Pair
 from chatapp.errors import PairError, UsageError
 from chatapp.pairs import examine, locate
 from chatapp.pairs.catalogue import POCKET, known_pairs
-from chatapp.pairs.download import Download
-from chatapp.pairs.finding import Finding, Severity
+from chatapp.pairs.download import MARGIN_BYTES, Download
+from chatapp.pairs.finding import Finding, Severity, problem
 from chatapp.pairs.models import ModelFolders
 from chatapp.pairs.progress import DownloadState, Progress
 from chatapp.pairs.sources import sources
@@ -93,8 +94,21 @@ def look(name: str, settings: Settings) -> tuple[list[Finding], Pair | None]:
     try:
         pair = locate(name, ModelFolders(settings.data_dir))
     except PairError as error:
-        return [Finding.of(error)], None
+        return [Finding.of(error), *_room(name, settings)], None
     return examine(pair), pair
+
+
+def _room(name: str, settings: Settings) -> list[Finding]:
+    """Whether the disk has room for a pair of the catalogue that is not here."""
+    known = known_pairs().get(name)
+    if known is None:
+        return []
+    place = next(p for p in (settings.data_dir, *settings.data_dir.parents) if p.exists())
+    needed, free = known.download_bytes + MARGIN_BYTES, shutil.disk_usage(place).free
+    if free >= needed:
+        return []
+    values = {"needed": f"{needed / 1e9:.1f}", "free": f"{free / 1e9:.1f}", "place": place}
+    return [problem("download_no_room", **values)]
 
 
 def _finding(finding: Finding, texts: Texts) -> dict[str, str]:

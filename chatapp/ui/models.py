@@ -36,14 +36,12 @@ _TONES = {
 
 
 def pane(texts: Texts, shelf: Shelf, sample: MemorySample) -> Markup:
-    """Everything of it, or one sentence that says why it cannot be shown."""
+    """Everything of it; a preset that cannot be used is said where the plan would be."""
+    plan, listed, trouble = None, [], ""
     try:
-        plan = shelf.plan()
+        plan, listed = shelf.plan(), _presets(shelf)
     except ProductError as error:
-        plan = None
         trouble = error.words(texts)
-    else:
-        trouble = ""
     base, key, model = shelf.address
     return render(
         "models",
@@ -58,12 +56,24 @@ def pane(texts: Texts, shelf: Shelf, sample: MemorySample) -> Markup:
         device=shelf.device,
         ledger=_ledger(texts, shelf.ledger(sample)),
         graph=_graph(shelf.history.points()),
-        presets=_presets(shelf),
+        presets=listed,
         command=shlex.join(shelf.command()).replace("'$EAGLECHAT_KEY'", '"$EAGLECHAT_KEY"'),
         client=snippet(base, model) if base else "",
         base=base,
         key=key,
     )
+
+
+def invitation(texts: Texts, shelf: Shelf) -> Markup:
+    """At the foot of the list: the pair that this card is meant for is not here yet."""
+    pair = next((one for one in shelf.pairs() if one.meant and not one.here), None)
+    if pair is None:
+        return Markup()
+    if pair.progress is not None and not pair.progress.state.ended:
+        words = _status(texts, pair.progress)
+    else:
+        words = texts("models.invitation", title=pair.title, size=numbers.gigabytes(pair.size))
+    return render("invitation", texts, words=words)
 
 
 def snippet(base: str, model: str) -> str:

@@ -37,6 +37,7 @@ class Pulse:
         news, shelf = self.beat(texts), self._page.services.shelf
         if shelf is not None and self._sample is not None:
             await shelf.note(self._sample)
+            news["foot"] += models.invitation(texts, shelf)
             if request.query_params.get("view") == "models":
                 news["models"] = models.pane(texts, shelf, self._sample)
         return JSONResponse(news, headers={"Cache-Control": "no-store"})

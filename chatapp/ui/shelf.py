@@ -17,12 +17,12 @@ from chatapp.devices import engine_device
 from chatapp.domain import Card, EngineState, EngineStatus, MemorySample, Pair
 from chatapp.engine.command import engine_command
 from chatapp.engine.cpu_plan import cpu_rows
-from chatapp.engine.plan import GIB, MemoryPlan
+from chatapp.engine.plan import GIB, MemoryPlan, PlannedPair
 from chatapp.engine.planning import AUTO, make_plan
 from chatapp.engine.presets import presets
 from chatapp.errors import EngineError, InputError, PairError, ProductError
 from chatapp.measure.ledger import EngineMemory, History, Ledger, kv_share, ledger
-from chatapp.pairs.catalogue import POCKET, known_pairs
+from chatapp.pairs.catalogue import POCKET, KnownPair, known_pairs
 from chatapp.pairs.download import Download
 from chatapp.pairs.models import ModelFolders
 from chatapp.pairs.planned import planned, planned_known, planned_pair
@@ -33,9 +33,11 @@ from chatapp.pairs.start import meant_name
 from chatapp.settings import Settings
 
 CARDS = (8, 12, 16, 24)
+PUBLISHED = "published"
 HIDDEN_KEY = "$EAGLECHAT_KEY"
 _RETRACTED = "KV cache pool is full. Retract requests."
 _EVERY_S = 1.0
+_LOOK_EVERY_S = 2.0
 _log = logging.getLogger(__name__)
 
 
@@ -93,6 +95,7 @@ class Shelf:
         self._asked_at = 0.0
         self._last_retraction = ""
         self._meant: str | None = None
+        self._seen: dict[str, tuple[float, bool]] = {}
 
     @property
     def settings(self) -> Settings:
@@ -159,7 +162,7 @@ class Shelf:
             PairState(
                 name=known.name,
                 title=known.title,
-                here=all(self._models.find(model) for model in (known.target, known.draft)),
+                here=self._is_here(known),
                 meant=known.name == meant,
                 current=known.name == current,
                 size=known.download_bytes,
@@ -171,6 +174,14 @@ class Shelf:
         pocket = current.startswith(POCKET) or self.settings.pair == POCKET
         return [*rows, PairState(POCKET, "EagleChat Pocket", True, meant == POCKET, pocket, 0)]
 
+    def _is_here(self, known: KnownPair) -> bool:
+        """Looked at anew every few seconds only: it opens files."""
+        at, here = self._seen.get(known.name, (0.0, False))
+        if time.monotonic() - at > _LOOK_EVERY_S:
+            here = all(self._models.find(model) for model in (known.target, known.draft))
+            self._seen[known.name] = (time.monotonic(), here)
+        return here
+
     def downloading(self) -> bool:
         return self._download is not None and not self._download.progress().state.ended
 
@@ -181,12 +192,15 @@ class Shelf:
     def plan(self) -> MemoryPlan:
         """For the card that was picked, else this machine's, else one of 24 GB."""
         card = Card(self.card_gb * GIB) if self.card_gb else self._card or Card(24 * GIB)
-        name = self.settings.pair if self.settings.pair != AUTO else "published"
-        if name == POCKET:
-            name = "published"
-        return make_plan(
-            card, planned_pair(name, self._models), self.settings.preset, None, planned_known()
-        )
+        return make_plan(card, self._planned_pair(), self.settings.preset, None, planned_known())
+
+    def _planned_pair(self) -> PlannedPair:
+        """The published pair where nothing else is meant for a GPU, or can be planned."""
+        name = self.settings.pair
+        try:
+            return planned_pair(PUBLISHED if name in (AUTO, POCKET) else name, self._models)
+        except PairError:
+            return planned_pair(PUBLISHED, self._models)
 
     def ledger(self, sample: MemorySample) -> Ledger:
         """Planned and real of the engine that runs."""

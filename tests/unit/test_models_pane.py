@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -236,8 +237,23 @@ async def test_a_download_from_the_page(shelf: Shelf, hub: Hub) -> None:
     await shelf.act("resume", {"value": "published"})
     assert shelf._download is not None
     assert shelf._download.wait(30).state is DownloadState.FINISHED
+    shelf._seen.clear()
     assert next(pair.here for pair in shelf.pairs() if pair.name == "published")
     assert 'data-what="use" data-value="published"' in str(models.pane(EN, shelf, sample()))
+
+
+async def test_the_foot_invites_to_what_the_card_is_meant_for(shelf: Shelf, hub: Hub) -> None:
+    assert models.invitation(EN, shelf) == "", "nothing without a card"
+    shelf._meant = "published"
+    assert "about 8.5 GB" in models.invitation(EN, shelf)
+    await shelf.act("download", {"value": "published"})
+    while not (shelf._download and shelf._download.progress().done):
+        await asyncio.sleep(0.05)
+    assert "MB" in models.invitation(EN, shelf)
+    hub.delay_s = 0
+    assert shelf._download.wait(30).state is DownloadState.FINISHED
+    shelf._seen.clear()
+    assert models.invitation(EN, shelf) == ""
 
 
 def test_what_was_chosen_counts_less_than_what_is_said(

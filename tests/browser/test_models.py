@@ -1,0 +1,111 @@
+"""The Models pane in a real browser: a download, a plan, the engine's command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import App, start_app
+from tests.browser.test_page import CONTRAST
+from tests.hub import Hub, serve
+from tests.toy_pair import draft_files, target_files
+
+PUBLISHED = '[data-pair="published"]'
+
+
+@pytest.fixture(scope="module")
+def hub() -> Iterator[Hub]:
+    models = {
+        "Qwen/Qwen3-4B-Instruct-2507": target_files(3000),
+        "Zjcxy-SmartAI/Eagle3-Qwen3-4B-Instruct-2507-zh": draft_files(),
+    }
+    with serve(Hub(models, delay_s=0.02)) as hub:
+        yield hub
+
+
+@pytest.fixture(scope="module")
+def lone_app(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """An app whose engine cannot start, so that the pane is seen to need none."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HF_ENDPOINT", hub.address)
+        patch.setenv("NO_PROXY", "127.0.0.1,localhost")
+        app = start_app(tmp_path_factory.mktemp("models"), "--pair", "/nowhere,/nowhere")
+    yield app
+    app.stop()
+
+
+@pytest.fixture
+def lone(lone_app: App, browser: Browser) -> Iterator[Page]:
+    with browser.new_context(locale="en-US", color_scheme="light") as context:
+        page = context.new_page()
+        page.set_default_timeout(60_000)
+        page.goto(lone_app.url)
+        page.wait_for_selector("#ec-first", state="detached")
+        models(page)
+        yield page
+
+
+def models(page: Page) -> None:
+    page.locator('.ec-tabs [data-view="models"]').click()
+    expect(page.locator(".ec-models")).to_be_visible()
+
+
+def test_a_card_is_tried_out(lone: Page) -> None:
+    card = lone.get_by_label("Card")
+    card.select_option("24")
+    sentence = lone.locator(".ec-conclusion").first
+    expect(sentence).to_contain_text("It fits")
+    card.select_option("8")
+    expect(sentence).to_contain_text("It does not fit")
+    expect(lone.locator(".ec-notes")).to_contain_text("The pair small fits")
+    card.select_option("")
+    expect(sentence).to_contain_text("It fits")
+
+
+def test_a_download_is_watched_paused_and_finished(lone: Page, hub: Hub) -> None:
+    pair = lone.locator(PUBLISHED)
+    expect(pair).to_contain_text("about 8.5 GB to download")
+    pair.get_by_role("button", name="Download").click()
+    expect(pair.get_by_role("progressbar")).to_be_visible()
+    expect(pair.locator(".ec-status")).to_contain_text("MB")
+    pair.get_by_role("button", name="Pause").click()
+    expect(pair.locator(".ec-status")).to_contain_text("paused")
+    hub.delay_s = 0
+    pair.get_by_role("button", name="Go on").click()
+    expect(pair.get_by_role("button", name="Use this pair")).to_be_visible()
+    expect(pair).to_contain_text("here")
+    assert lone.locator("#ec-input").count() == 1, "the conversation is a click away"
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_all_of_it_can_be_read(lone: Page, theme: str) -> None:
+    lone.get_by_role("button", name=theme).click()
+    expect(lone.locator(".ec-ledger")).to_be_visible()
+    assert lone.evaluate(CONTRAST) == []
+
+
+def test_it_fits_a_narrow_page_and_speaks_chinese(lone: Page) -> None:
+    lone.get_by_role("button", name="中文").click()
+    expect(lone.locator(".ec-models")).to_contain_text("显存预算")
+    lone.set_viewport_size({"width": 390, "height": 844})
+    assert lone.evaluate("document.documentElement.scrollWidth") <= 390
+    lone.set_viewport_size({"width": 1280, "height": 800})
+    lone.get_by_role("button", name="English").click()
+    expect(lone.locator(".ec-models")).to_contain_text("Memory plan")
+
+
+def test_the_command_of_the_running_engine(page: Page) -> None:
+    models(page)
+    command = page.locator(".ec-command").first
+    expect(command).to_contain_text("sglang.launch_server")
+    expect(command).to_contain_text('--api-key "$EAGLECHAT_KEY"')
+    page.locator(".ec-command + .ec-after [data-copy]").first.click()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == command.inner_text()
+    row = page.locator('.ec-ledger [data-row="engine"] td').nth(1)
+    expect(row).not_to_have_text("—")
+    expect(page.locator(".ec-graph svg")).to_be_visible()
+    page.locator('.ec-tabs [data-view="chat"]').click()
+    expect(page.locator("#ec-input")).to_be_visible()
