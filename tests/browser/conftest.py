@@ -24,7 +24,7 @@ PAIR = os.environ.get("EAGLECHAT_PAIR", "pocket")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
 READY_WITHIN_S = 300
 
-expect.set_options(timeout=30_000)  # for a machine that has more to do
+expect.set_options(timeout=60_000)  # for a machine that has more to do
 
 
 @dataclass

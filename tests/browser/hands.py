@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 from playwright.sync_api import Locator, Page, expect
 
 LONG = "Tell me a short story."
 SHORT = "Hello"
+REPLY_MS = 180_000
 
 
 def write(page: Page, text: str) -> None:
@@ -30,16 +32,17 @@ def replies(page: Page) -> Locator:
 def wait_for_words(page: Page) -> None:
     """A reply is being written and there is something of it."""
     page.wait_for_function(
-        "() => document.querySelector('#ec-pane-live .ec-md')?.textContent.trim().length > 3"
+        "() => document.querySelector('#ec-pane-live .ec-md')?.textContent.trim().length > 3",
+        timeout=REPLY_MS,
     )
 
 
 def wait_for_end(page: Page, count: int | None = None) -> Locator:
     """The reply has ended; gives it."""
-    expect(page.locator("#ec-send")).to_have_attribute("data-send", "send", timeout=60_000)
-    expect(live(page)).to_have_count(0, timeout=60_000)
     if count is not None:
-        expect(replies(page)).to_have_count(count)
+        expect(replies(page)).to_have_count(count, timeout=REPLY_MS)
+    expect(page.locator("#ec-send")).to_have_attribute("data-send", "send", timeout=REPLY_MS)
+    expect(live(page)).to_have_count(0, timeout=REPLY_MS)
     return replies(page).last
 
 
@@ -49,6 +52,11 @@ def ask(page: Page, text: str) -> Locator:
     send(page, text)
     expect(page.locator("#ec-pane-transcript .ec-user").last).to_contain_text(text[:40])
     return wait_for_end(page, before + 1)
+
+
+def patience() -> float:
+    """How much longer than on a machine that does nothing else things may take now."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def number(text: str) -> float:

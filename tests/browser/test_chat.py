@@ -15,6 +15,7 @@ from tests.browser.hands import (
     figure,
     live,
     number,
+    patience,
     replies,
     send,
     wait_for_end,
@@ -23,10 +24,11 @@ from tests.browser.hands import (
 )
 
 
-@pytest.mark.parametrize(("locale", "text", "language"), [
-    ("zh-CN", "你好，你是谁？", "zh"),
-    ("en-US", "Hello, who are you?", "en"),
-])
+@pytest.mark.parametrize(
+    ("locale", "text", "language"),
+    [("zh-CN", "你好，你是谁？", "zh"), ("en-US", "Hello, who are you?", "en")],
+    ids=["zh", "en"],
+)
 def test_a_chat_in_either_language(ready, open_page, locale: str, text: str, language: str) -> None:
     page = open_page(locale=locale)
     reply = ask(page, text)
@@ -108,7 +110,7 @@ def test_stop_is_quick_and_keeps_what_was_written(page: Page) -> None:
     assert len(kept) > 3
     expect(reply.locator(".ec-note")).to_contain_text("What was written stays")
     print(f"stop took {took:.0f} ms")
-    assert took < 600  # 200 on a machine that does nothing else
+    assert took < 200 * patience()
     page.reload()
     page.wait_for_selector("#ec-first", state="detached")
     assert replies(page).last.locator(".ec-md").inner_text() == kept
