@@ -48,6 +48,7 @@ document.addEventListener("click", (event) => {
   if (!target || target.disabled || target.closest("#ec-first")) return;
   const data = target.dataset;
   if (data.view) look(data.view);
+  if (data.field) data.value = byId(data.field).value;
   if (data.act) act(data.act === "select" ? "open" : data.act === "switch" ? "toggle" : data.act, { ...data, ...forms(data) });
   if (data.act === "create") newConversation();
   if (data.act === "restart") target.disabled = true;

@@ -18,8 +18,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from chatapp import locations
+from chatapp.devices import engine_device
 from chatapp.errors import UsageError
 from chatapp.instance import AlreadyRunning, Claim, claim
+from chatapp.pairs.catalogue import known_pairs
+from chatapp.pairs.models import ModelFolders
+from chatapp.pairs.start import meant_name, start_name
 from chatapp.settings import Settings
 from chatapp.texts import Texts, system_language
 from chatapp.ui import port
@@ -49,10 +53,22 @@ def _run(held: Claim, settings: Settings, texts: Texts) -> int:
     url = port.address(listening)
     held.publish(url)
     print(texts("run.at", url=url), flush=True)
+    _name_the_pair(settings, texts)
     open_browser(url, settings)
     asyncio.run(_serve(listening, settings))
     print(texts("run.ended"), flush=True)
     return 0
+
+
+def _name_the_pair(settings: Settings, texts: Texts) -> None:
+    """On a card whose pair is not here yet: what it is and how much there is to fetch."""
+    if settings.pair != "auto" or engine_device(settings) == "cpu":
+        return
+    meant = meant_name(settings)
+    if meant != start_name(settings, ModelFolders(settings.data_dir)):
+        known = known_pairs()[meant]
+        values = {"name": meant, "title": known.title, "size": f"{known.download_bytes / 1e9:.1f}"}
+        print(texts("run.meant", **values), flush=True)
 
 
 async def _serve(listening: socket.socket, settings: Settings) -> None:

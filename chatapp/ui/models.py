@@ -14,6 +14,7 @@ from chatapp.engine.planning import AUTO
 from chatapp.engine.presets import presets
 from chatapp.errors import ProductError, error_words
 from chatapp.measure.ledger import Ledger, Point
+from chatapp.pairs.catalogue import names
 from chatapp.pairs.progress import DownloadState, Progress
 from chatapp.pairs.sources import NAMES as SOURCES
 from chatapp.texts import Texts
@@ -95,12 +96,12 @@ def _pair(texts: Texts, pair: PairState, busy: bool) -> dict[str, Any]:
     return {
         "name": pair.name,
         "title": pair.title,
-        "about": texts(f"pairs.about.{pair.name}"),
+        "about": texts(f"pairs.about.{pair.name}" if pair.name in names() else "models.own_about"),
         "facts": pair.facts,
         "here": pair.here,
         "meant": pair.meant,
         "current": pair.current,
-        "size": numbers.gigabytes(pair.size),
+        "size": numbers.gigabytes(pair.size) if pair.size else "",
         "running": running,
         "paused": progress is not None and progress.state is DownloadState.PAUSED,
         "blocked": busy and not running,

@@ -6,6 +6,7 @@ than once a second, and nothing at all while nobody looks.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -23,7 +24,9 @@ from chatapp.engine.presets import presets
 from chatapp.errors import EngineError, InputError, PairError, ProductError
 from chatapp.measure.ledger import EngineMemory, History, Ledger, kv_share, ledger
 from chatapp.pairs.catalogue import POCKET, KnownPair, known_pairs
+from chatapp.pairs.check import check
 from chatapp.pairs.download import Download
+from chatapp.pairs.locate import locate, repositories
 from chatapp.pairs.models import ModelFolders
 from chatapp.pairs.planned import planned, planned_known, planned_pair
 from chatapp.pairs.progress import DownloadState, Progress
@@ -95,6 +98,7 @@ class Shelf:
         self._asked_at = 0.0
         self._last_retraction = ""
         self._meant: str | None = None
+        self._own = "" if settings.pair in (AUTO, POCKET, *known_pairs()) else settings.pair
         self._seen: dict[str, tuple[float, bool]] = {}
 
     @property
@@ -115,6 +119,7 @@ class Shelf:
             raise PairError("download_busy", place=self._models.root)
         asked = sources(self.source)
         self._download = Download(name, self._models, lambda: asked)
+        self._own = self._own if name in known_pairs() else name
         self._download.start()
 
     async def _do_pause(self, _: str) -> None:
@@ -132,11 +137,26 @@ class Shelf:
             self._download.cancel()
 
     async def _do_use(self, name: str) -> None:
-        if name not in (*known_pairs(), POCKET):
+        if name not in (*known_pairs(), POCKET, self._own):
             raise PairError("pair_unknown", name=name, known=", ".join(known_pairs()))
+        await self._switch_to(name)
+
+    async def _switch_to(self, name: str) -> None:
         self._engine.choose(pair=name)
         self._keep("pair", name)
         await self._engine.restart()
+
+    async def _do_own(self, name: str) -> None:
+        """Two folders or two models: checked and used, or downloaded when not here."""
+        try:
+            pair = locate(name, self._models)
+        except PairError:
+            repositories(name)  # else this says what is wrong with the name
+            await self._do_download(name)
+            return
+        await asyncio.to_thread(check, pair)
+        self._own = name
+        await self._switch_to(name)
 
     async def _do_preset(self, name: str) -> None:
         if name != AUTO and name not in presets():
@@ -172,7 +192,24 @@ class Shelf:
             for known in known_pairs().values()
         ]
         pocket = current.startswith(POCKET) or self.settings.pair == POCKET
-        return [*rows, PairState(POCKET, "EagleChat Pocket", True, meant == POCKET, pocket, 0)]
+        rows.append(PairState(POCKET, "EagleChat Pocket", True, meant == POCKET, pocket, 0))
+        return [*rows, self._own_pair(progress)] if self._own else rows
+
+    def _own_pair(self, progress: Progress | None) -> PairState:
+        """What the person named, by folders or by models."""
+        try:
+            here = bool(locate(self._own, self._models))
+        except PairError:
+            here = False
+        return PairState(
+            name=self._own,
+            title=self._own,
+            here=here,
+            meant=False,
+            current=self.settings.pair == self._own,
+            size=0,
+            progress=progress if progress and progress.name == self._own else None,
+        )
 
     def _is_here(self, known: KnownPair) -> bool:
         """Looked at anew every few seconds only: it opens files."""

@@ -141,6 +141,37 @@ async def test_what_cannot_be_done_is_said(
     assert refused.value.words(Texts("zh")) and refused.value.words(EN)
 
 
+async def test_a_pair_of_ones_own_by_folders(shelf: Shelf, keeper: Keeper, tmp_path: Path) -> None:
+    for part, files in (("t", target_files()), ("d", draft_files())):
+        (tmp_path / part).mkdir()
+        for path, content in files.items():
+            if "/" not in path:
+                (tmp_path / part / path).write_bytes(content)
+    name = f"{tmp_path / 't'},{tmp_path / 'd'}"
+    await shelf.act("own", {"value": name})
+    assert keeper.settings.pair == name and keeper.restarts == 1
+    shown = str(models.pane(EN, shelf, sample()))
+    assert name in shown and EN("models.own_about") in shown
+    (tmp_path / "t/tokenizer.json").unlink()
+    with pytest.raises(PairError) as refused:
+        await shelf.act("own", {"value": name})
+    assert refused.value.key == "pair_file_missing" and keeper.restarts == 1
+    with pytest.raises(PairError) as refused:
+        await shelf.act("own", {"value": EVIL})
+    assert refused.value.key == "pair_not_downloadable"
+
+
+async def test_a_pair_of_ones_own_by_models(shelf: Shelf, keeper: Keeper, hub: Hub) -> None:
+    hub.models |= {"own/target": target_files(), "own/draft": draft_files()}
+    await shelf.act("own", {"value": "own/target,own/draft"})
+    assert shelf._download and shelf._download.wait(30).state is DownloadState.FINISHED
+    assert 'data-what="use" data-value="own/target,own/draft"' in str(
+        models.pane(EN, shelf, sample())
+    )
+    await shelf.act("use", {"value": "own/target,own/draft"})
+    assert keeper.settings.pair == "own/target,own/draft"
+
+
 async def test_a_card_can_be_tried_out(shelf: Shelf) -> None:
     await shelf.act("card", {"value": "8"})
     assert not shelf.plan().fits

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from chatapp.commands.run import _name_the_pair
 from chatapp.errors import PairError
 from chatapp.launch import machine
 from chatapp.pairs import find_pair
 from chatapp.pairs.models import ModelFolders
 from chatapp.pairs.start import meant_name, start_name
 from chatapp.settings import Settings
+from chatapp.texts import Texts
 from tests.nvml import MIB, Card, Driver, loaded
 from tests.toy_pair import draft_files, target_files
 
@@ -93,3 +95,16 @@ def test_a_pair_by_its_models_names(data_dir: Path) -> None:
     with pytest.raises(PairError) as refused:
         find_pair(settings(data_dir, device="cpu", pair="some/target,other/draft"))
     assert refused.value.key == "pair_folder_missing"
+
+
+def test_the_terminal_says_what_there_is_to_download(
+    card: Card, data_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _name_the_pair(settings(data_dir), Texts("en"))
+    said = capsys.readouterr().out
+    assert "about 8.5 GB" in said and "pairs download published" in said
+    _name_the_pair(settings(data_dir, pair="pocket"), Texts("en"))
+    put(data_dir, "Qwen/Qwen3-4B-Instruct-2507", target_files())
+    put(data_dir, "Zjcxy-SmartAI/Eagle3-Qwen3-4B-Instruct-2507-zh", draft_files())
+    _name_the_pair(settings(data_dir), Texts("zh"))
+    assert capsys.readouterr().out == ""
