@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from chatapp import locations
@@ -93,10 +94,13 @@ class EngineKeeper:
                 failure=self._failure.key,
                 failure_values=self._failure.values,
             )
-        if self._engine is not None:
-            return self._engine.status()
-        state = EngineState.STARTING if self._starting else EngineState.STOPPED
-        return EngineStatus(state, self._name())
+        if self._engine is None:
+            state = EngineState.STARTING if self._starting else EngineState.STOPPED
+            return EngineStatus(state, self._name())
+        status = self._engine.status()
+        if self._starting and status.state in (EngineState.STOPPED, EngineState.FAILED):
+            return replace(status, state=EngineState.STARTING, failure=None, failure_values={})
+        return status
 
     @property
     def client(self) -> Any:
