@@ -53,6 +53,8 @@ def main(arguments: Namespace, settings: Settings) -> int:
     else:
         print(tune_report.bars(landscape, texts))
         print(tune_report.conclusion(landscape, texts))
+        if (length := landscape.setting.simulated_accept_length) is not None:
+            print(texts("mtbench.simulated", length=length))
     if landscape.worth_changing and landscape.best is not None:
         if getattr(arguments, "apply", False):
             keep_tree(store, pair, landscape.best.tree)

@@ -23,13 +23,15 @@ PARALLEL = ("1", "4", "1,4")
 LIMITS = (4, 8, 0)
 TOKENS = (64, 256, 512)
 SETS = ("pocket", "questions")
+OWN = "questions"
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """``limit`` 0: all questions."""
+    """``questions`` is one of ours or a file of the person's; None: what fits the pair.
+    ``limit`` 0: all questions."""
 
-    questions: str = "pocket"
+    questions: str | None = None
     parallel: str = "1"
     limit: int = 4
     tokens: int = 256
@@ -58,6 +60,7 @@ def pane(
     tune: State | None,
     folder: Path,
     running: str | None,
+    pair_name: str,
 ) -> Markup:
     told = bench.report if bench and bench.report else None
     newest = reports(folder)
@@ -68,7 +71,11 @@ def pane(
         "benchmark",
         texts,
         form=form,
-        choices={"parallel": PARALLEL, "limits": LIMITS, "tokens": TOKENS, "sets": SETS},
+        choices={"parallel": PARALLEL, "limits": LIMITS, "tokens": TOKENS},
+        sets=[(name, texts(f"benchmark.sets.{name}")) for name in SETS]
+        + [(path.name, path.name) for path in own_files(folder)],
+        chosen=form.questions or fitting(pair_name),
+        own_folder=str(folder / OWN),
         running=running,
         status=_bench_status(texts, bench),
         failed=bool(bench and bench.stage == "failed"),
@@ -78,6 +85,7 @@ def pane(
         tune_status=_tune_status(texts, tune),
         tune_failed=bool(tune and tune.stage == "failed"),
         bars=bars(texts, landscape) if landscape else [],
+        tune_simulated=landscape.setting.simulated_accept_length if landscape else None,
         one=_one(landscape),
         conclusion=tune_report.conclusion(landscape, texts)
         if landscape and tune and tune.ended
@@ -86,6 +94,16 @@ def pane(
         if landscape and landscape.worth_changing and landscape.best
         else "",
     )
+
+
+def fitting(pair_name: str) -> str:
+    """Our set for a pair: the pocket pair is asked what it knows."""
+    return SETS[0] if pair_name == "pocket" else SETS[1]
+
+
+def own_files(folder: Path) -> list[Path]:
+    """Question files that the person has put there, in FastChat's form."""
+    return sorted((folder / OWN).glob("*.jsonl"))
 
 
 def reports(folder: Path) -> list[Path]:

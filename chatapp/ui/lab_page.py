@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
@@ -14,7 +15,7 @@ from chatapp.chat.language import detect
 from chatapp.chat.messages import check_message
 from chatapp.chat.store import Store
 from chatapp.domain import Message, MessageState, Role, Sampling
-from chatapp.errors import InputError
+from chatapp.errors import InputError, UsageError
 from chatapp.measure.bench_job import Job
 from chatapp.measure.comparison import Plan
 from chatapp.measure.lanes import Comparison
@@ -114,7 +115,7 @@ class LabPage:
         yield self._pane(bench, "compare")
 
     async def _bench(self, bench: Bench, data: Mapping[str, Any]) -> Views:
-        self._lab.bench(job_of(bench.benchmark))
+        self._lab.bench(self._job(bench.benchmark))
         async for view in self._follow(bench, "bench"):
             yield view
 
@@ -122,7 +123,7 @@ class LabPage:
         prompt = self._lab.prompt()
         texts = self._store.recent_prompts(TUNE_PROMPTS)
         if len(texts) < TUNE_PROMPTS:
-            job = job_of(benchmark.Form(questions=bench.benchmark.questions, limit=0))
+            job = self._job(replace(bench.benchmark, limit=0))
             own = [q.turns[0] for one in job.sets for q in one.questions]
             texts += own[:: max(1, len(own) // TUNE_PROMPTS)][: TUNE_PROMPTS - len(texts)]
         encoded = [prompt.encode([(Role.USER, text)]) for text in texts]
@@ -164,7 +165,13 @@ class LabPage:
         running = self._lab.running
         return {
             "bench": benchmark.pane(
-                bench.texts, bench.benchmark, bench_state, tune_state, folder, running
+                bench.texts,
+                bench.benchmark,
+                bench_state,
+                tune_state,
+                folder,
+                running,
+                self._lab.setting().pair,
             )
         }
 
@@ -185,6 +192,10 @@ class LabPage:
 
     # Reading
 
+    def _job(self, form: benchmark.Form) -> Job:
+        folder = locations.bench(self._settings.data_dir)
+        return job_of(form, self._lab.setting().pair, folder)
+
     def _read_forms(self, bench: Bench, data: Mapping[str, Any]) -> None:
         """What stands in the forms comes with every action."""
         form = bench.compare
@@ -199,7 +210,7 @@ class LabPage:
         if "questions" in data:
             old = bench.benchmark
             bench.benchmark = benchmark.Form(
-                questions=_one_of(benchmark.SETS, data["questions"], old.questions),
+                questions=str(data["questions"]),
                 parallel=_one_of(benchmark.PARALLEL, data.get("parallel"), old.parallel),
                 limit=_one_of(benchmark.LIMITS, data.get("limit"), old.limit),
                 tokens=_one_of(benchmark.TOKENS, data.get("bench_tokens"), old.tokens),
@@ -239,9 +250,15 @@ class LabPage:
         return said
 
 
-def job_of(form: benchmark.Form) -> Job:
-    folder = locations.assets() / "bench"
-    files = (folder / f"{form.questions}_{language}.jsonl" for language in ("zh", "en"))
+def job_of(form: benchmark.Form, pair_name: str, folder: Path) -> Job:
+    """``folder`` is where reports and the person's own questions lie."""
+    chosen = form.questions or benchmark.fitting(pair_name)
+    ours = locations.assets() / "bench"
+    files = [ours / f"{chosen}_{language}.jsonl" for language in ("zh", "en")]
+    if chosen not in benchmark.SETS:
+        files = [path for path in benchmark.own_files(folder) if path.name == chosen]
+    if not files:
+        raise UsageError("questions_unreadable", path=chosen, reason="?")
     return Job(
         tuple(read_questions(path, detect) for path in files),
         parallel=tuple(int(part) for part in form.parallel.split(",")),

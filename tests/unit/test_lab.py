@@ -13,7 +13,7 @@ import pytest
 from chatapp.chat.auto import Auto
 from chatapp.chat.store import Store
 from chatapp.domain import Chunk, EngineState, EngineStatus, Pair, Role, Sampling, Tree
-from chatapp.errors import EngineError, InputError
+from chatapp.errors import EngineError, InputError, UsageError
 from chatapp.measure.comparison import Comparing
 from chatapp.measure.lanes import Setting
 from chatapp.measure.quiet import Machine
@@ -120,7 +120,7 @@ async def test_stopping_keeps_what_was_measured(rig: Rig) -> None:
 async def test_one_experiment_at_a_time(rig: Rig) -> None:
     rig.lab.compare(PLAN)
     with pytest.raises(InputError) as refused:
-        rig.lab.bench(job_of(rig.bench.benchmark))
+        rig.lab.bench(job_of(rig.bench.benchmark, "pocket", rig.settings.data_dir))
     assert refused.value.key == "lab_busy"
     await rig.ended()
 
@@ -220,3 +220,15 @@ async def test_an_empty_prompt_is_refused_in_words(rig: Rig) -> None:
     with pytest.raises(InputError):
         await rig.do("compare", text="  ", rounds="1", tokens="64", temperature="0.0")
     assert rig.lab.of("compare") is None
+
+
+async def test_question_files_of_ones_own_are_offered(rig: Rig, tmp_path: Path) -> None:
+    folder = tmp_path / "bench" / "questions"
+    folder.mkdir(parents=True)
+    (folder / "mine.jsonl").write_text('{"question_id": 1, "category": "c", "turns": ["你好"]}')
+    view = await rig.do("open", view="bench")
+    assert '<option value="mine.jsonl">' in view[-1]["bench"]
+    done = await rig.do("bench", questions="mine.jsonl", parallel="1", limit="4", bench_tokens="64")
+    assert ">mine</th>" in done[-1]["bench"]
+    with pytest.raises(UsageError):
+        await rig.do("bench", questions="../../etc", parallel="1", limit="4", bench_tokens="64")
