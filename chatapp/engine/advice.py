@@ -22,7 +22,7 @@ def advise(
 ) -> MemoryPlan:
     """The plan with its advice."""
     if made.fits:
-        notes = tuple(_more_room(made, card, presets))
+        notes = () if context else tuple(_more_room(made, card, presets))
     else:
         notes = tuple(_ways(made, card, context, presets, pairs)) or (Note("larger_card"),)
     return replace(made, advice=notes)

@@ -9,6 +9,7 @@ SGLang counts so: of the memory that is free before it loads, the share
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -27,6 +28,8 @@ DECODE_GRAPH_BYTES = 24 * MIB
 PREFILL_GRAPH_BYTES = 8 * MIB  # SGLang's own figure
 LEAST_RESERVE_BYTES = 400 * MIB
 RESERVE_SHARE = 0.03
+PREFIXES_KEPT = 8
+SLACK_BYTES = GIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +204,16 @@ class _Sizes:
     def fraction(self) -> float:
         """The preset's where it names one and the card can bear it, else the most."""
         said = self.preset.mem_fraction_static
-        return self.most if said is None else min(said, self.most)
+        share = self.most if said is None else min(said, self.most)
+        return min(share, self.enough)
+
+    @property
+    def enough(self) -> float:
+        """A small pair takes no more of the card than it can use, with room to remember
+        many conversations."""
+        tokens = PREFIXES_KEPT * self.preset.max_running * self.context_wanted(None)
+        needed = self.target + self.draft + tokens * self.kv_per_token + SLACK_BYTES
+        return min(1.0, math.ceil(1000 * needed / max(self.available, 1)) / 1000)
 
     def context_wanted(self, context: int | None) -> int:
         longest = self.pair.longest_context
@@ -247,7 +259,7 @@ def _prefill_graphs(tokens: int) -> int:
 def _reasons(made: MemoryPlan, sizes: _Sizes, context: int | None) -> tuple[Note, ...]:
     if not made.fits:
         return tuple(_obstacles(made, sizes))
-    notes = [_fraction_note(made), _context_note(made, sizes, context)]
+    notes = [_fraction_note(made, sizes), _context_note(made, sizes, context)]
     listed = " ".join(map(str, made.preset.graph_sizes))
     notes.append(Note("graphs", {"sizes": listed, "running": str(made.preset.max_running)}))
     if made.preset.quantization:
@@ -255,10 +267,12 @@ def _reasons(made: MemoryPlan, sizes: _Sizes, context: int | None) -> tuple[Note
     return tuple(notes)
 
 
-def _fraction_note(made: MemoryPlan) -> Note:
-    said = made.preset.mem_fraction_static
-    kept = said is not None and said <= made.mem_fraction_most
-    values = {"share": f"{made.mem_fraction_static:.3f}", "most": f"{made.mem_fraction_most:.3f}"}
+def _fraction_note(made: MemoryPlan, sizes: _Sizes) -> Note:
+    share, values = made.mem_fraction_static, {"most": f"{made.mem_fraction_most:.3f}"}
+    values["share"] = f"{share:.3f}"
+    if share == sizes.enough:
+        return Note("fraction_enough", values)
+    kept = share == made.preset.mem_fraction_static
     return Note("fraction_kept" if kept else "fraction_planned", values)
 
 
@@ -267,7 +281,9 @@ def _context_note(made: MemoryPlan, sizes: _Sizes, context: int | None) -> Note:
     values = {"tokens": str(made.context_length), "wanted": str(wanted), "trained": str(trained)}
     if made.context_length < wanted:
         return Note("context_cut", values)
-    return Note("context_trained" if (context or 0) > trained else "context_pair", values)
+    if context is None:
+        return Note("context_pair", values)
+    return Note("context_trained" if context > trained else "context_asked", values)
 
 
 def _obstacles(made: MemoryPlan, sizes: _Sizes) -> Iterator[Note]:

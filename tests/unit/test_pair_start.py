@@ -71,10 +71,10 @@ def test_a_card_that_is_not_to_be_used_counts_for_nothing(card: Card, data_dir: 
 
 def test_on_a_card_the_plan_sets_the_engine_up(card: Card, data_dir: Path) -> None:
     pair = find_pair(settings(data_dir, pair="pocket"))
-    assert pair.arguments[pair.arguments.index("--mem-fraction-static") + 1] == "0.7"
+    share = float(pair.arguments[pair.arguments.index("--mem-fraction-static") + 1])
+    assert 0 < share < 0.1, "a small pair leaves the card to others"
     assert pair.context_length <= 2048
     long = find_pair(settings(data_dir, pair="pocket", preset="long"))
-    assert float(long.arguments[long.arguments.index("--mem-fraction-static") + 1]) > 0.8
     assert long.arguments[long.arguments.index("--max-running-requests") + 1] == "1"
     card.used = card.total - 100 * MIB
     full = find_pair(settings(data_dir, pair="pocket"))

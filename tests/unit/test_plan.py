@@ -120,6 +120,21 @@ def test_a_context_beyond_the_training_is_cut_and_one_beyond_the_card_refused() 
     assert planned(12, context=int(shorter.values["tokens"])).fits
 
 
+def test_a_small_pair_takes_no_more_than_it_can_use() -> None:
+    tiny = replace(SMALL, context_length=2048)
+    made = planned(80, tiny)
+    assert made.fits and made.mem_fraction_static < 0.3 < made.mem_fraction_most
+    assert made.kv_tokens >= 8 * made.preset.max_running * 2048 and made.streams == 4
+    assert made.reasons[0].key == "fraction_enough"
+    assert planned(24, SMALL).mem_fraction_static == 0.7, "a larger one takes what was published"
+
+
+def test_what_was_asked_for_is_said() -> None:
+    made = planned(12, context=8192)
+    assert made.fits and made.context_length == 8192 and made.advice == ()
+    assert "context_asked" in [note.key for note in made.reasons]
+
+
 def test_fp8_is_offered_only_where_the_card_has_it() -> None:
     for capability, offered in (((8, 6), False), ((8, 9), True), (None, True)):
         card = Card(12 * GIB, capability=capability)
@@ -185,7 +200,7 @@ def test_a_plan_that_fits_stays_on_the_card(
     assert 0 < made.context_length <= min(made.kv_tokens, pair.longest_context)
     assert 1 <= made.streams <= made.preset.max_running
     more = plan(replace(card, bytes=card.bytes + GIB), pair, preset(name))
-    assert more.fits and more.kv_tokens >= made.kv_tokens
+    assert more.fits and more.context_length >= made.context_length
 
 
 @settings(max_examples=60, deadline=None)
