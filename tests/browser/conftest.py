@@ -22,7 +22,7 @@ from chatapp import locations
 BROWSER = os.environ.get("EAGLECHAT_BROWSER", "/usr/bin/chromium")
 PAIR = os.environ.get("EAGLECHAT_PAIR", "pocket")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-READY_WITHIN_S = 300
+READY_WITHIN_S = 600
 
 expect.set_options(timeout=60_000)  # for a machine that has more to do
 
