@@ -40,18 +40,28 @@ def _list(arguments: Namespace, settings: Settings, texts: Texts) -> int:
         print(json.dumps({"pairs": rows}, ensure_ascii=False))
         return 0
     for row in rows:
-        place = texts("pairs.here") if row["here"] else texts("pairs.to_load", size=row["size_gb"])
+        place = texts("pairs.here") if row["here"] else _to_load(row, texts)
         meant = texts("pairs.meant") if row["meant"] else ""
         print(f"{row['name']:<12}{row['title']}  ({place}) {meant}".rstrip())
         print(" " * 12 + texts(f"pairs.about.{row['name']}"))
     return 0
 
 
+def _to_load(row: dict[str, Any], texts: Texts) -> str:
+    return texts("pairs.to_load", size=row["size_gb"], minutes=row["minutes"])
+
+
 def _row(name: str, settings: Settings) -> dict[str, Any]:
     known, models = known_pairs().get(name), ModelFolders(settings.data_dir)
     about: dict[str, Any] = {"name": name, "meant": name == meant_name(settings)}
     if known is None:
-        return {**about, "title": "EagleChat Pocket", "here": _pocket_is_here(), "size_gb": 0.0}
+        return {
+            **about,
+            "title": "EagleChat Pocket",
+            "here": _pocket_is_here(),
+            "size_gb": 0.0,
+            "minutes": 0,
+        }
     return {
         **about,
         "title": known.title,
@@ -62,6 +72,7 @@ def _row(name: str, settings: Settings) -> dict[str, Any]:
         "context_length": known.context_length,
         "card_gb": known.card_gb,
         "size_gb": round(known.download_bytes / 1e9, 1),
+        "minutes": known.download_minutes,
         "here": all(models.find(model) for model in (known.target, known.draft)),
     }
 

@@ -45,7 +45,7 @@ def line(progress: Progress, texts: Texts) -> str:
         parts.append(texts("pairs.left", time=duration(progress.seconds_left)))
     current = next((file for file in progress.files if 0 < file.done < file.size), None)
     if current and progress.state is DownloadState.FETCHING:
-        parts.append(current.path)
+        parts.append(f"{current.path} {100 * current.done // current.size}%")
     return ", ".join(parts)
 
 

@@ -67,7 +67,8 @@ def _name_the_pair(settings: Settings, texts: Texts) -> None:
     meant = meant_name(settings)
     if meant != start_name(settings, ModelFolders(settings.data_dir)):
         known = known_pairs()[meant]
-        values = {"name": meant, "title": known.title, "size": f"{known.download_bytes / 1e9:.1f}"}
+        size, minutes = f"{known.download_bytes / 1e9:.1f}", known.download_minutes
+        values = {"name": meant, "title": known.title, "size": size, "minutes": minutes}
         print(texts("run.meant", **values), flush=True)
 
 

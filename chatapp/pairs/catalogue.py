@@ -44,6 +44,11 @@ class KnownPair:
         target = self.target_shape.weight_bytes(self.dtype)
         return target + self.draft_shape.weight_bytes(self.dtype)
 
+    @property
+    def download_minutes(self) -> int:
+        """At 100 Mbit/s, as something to go by before anything has arrived."""
+        return max(1, round(self.download_bytes * 8 / 100e6 / 60))
+
 
 @lru_cache
 def known_pairs() -> Mapping[str, KnownPair]:

@@ -73,7 +73,8 @@ def invitation(texts: Texts, shelf: Shelf) -> Markup:
     if pair.progress is not None and not pair.progress.state.ended:
         words = _status(texts, pair.progress)
     else:
-        words = texts("models.invitation", title=pair.title, size=numbers.gigabytes(pair.size))
+        size, minutes = numbers.gigabytes(pair.size), pair.minutes
+        words = texts("models.invitation", title=pair.title, size=size, minutes=minutes)
     return render("invitation", texts, words=words)
 
 
@@ -102,6 +103,7 @@ def _pair(texts: Texts, pair: PairState, busy: bool) -> dict[str, Any]:
         "meant": pair.meant,
         "current": pair.current,
         "size": numbers.gigabytes(pair.size) if pair.size else "",
+        "minutes": pair.minutes,
         "running": running,
         "paused": progress is not None and progress.state is DownloadState.PAUSED,
         "blocked": busy and not running,

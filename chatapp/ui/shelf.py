@@ -65,7 +65,8 @@ class ShelfEngine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PairState:
-    """One pair of the list. ``size`` is about what its download weighs."""
+    """One pair of the list. ``size`` is about what its download weighs, ``minutes`` what
+    it takes at 100 Mbit/s."""
 
     name: str
     title: str
@@ -75,6 +76,7 @@ class PairState:
     size: int
     facts: tuple[str, ...] = ()
     progress: Progress | None = None
+    minutes: int = 0
 
 
 class Shelf:
@@ -186,6 +188,7 @@ class Shelf:
                 meant=known.name == meant,
                 current=known.name == current,
                 size=known.download_bytes,
+                minutes=known.download_minutes,
                 facts=(known.target, known.draft, str(known.tree), known.dtype),
                 progress=progress if progress and progress.name == known.name else None,
             )
