@@ -31,6 +31,8 @@ from tests.browser.hands import (
 )
 def test_a_chat_in_either_language(ready, open_page, locale: str, text: str, language: str) -> None:
     page = open_page(locale=locale)
+    page.get_by_role("button", name="中文" if language == "zh" else "English").click()
+    expect(page.locator("html")).to_have_attribute("lang", re.compile(language))
     reply = ask(page, text)
     assert detect(reply.locator(".ec-md").inner_text()) == language
     evidence = reply.locator(".ec-evidence").inner_text()
