@@ -52,8 +52,7 @@ def batch(recipe: Recipe, form: ChatFormat, step: int, half: int) -> tuple[Tenso
         kinds, [kind.share for kind in kinds]
     )[0]
     chance = random.Random(f"{recipe.seed} target {step} {half}")
-    late = step >= recipe.target.facts_from
-    facts = recipe.target.facts_weight if late else 1.0
+    facts = [weight for start, weight in recipe.target.facts if step >= start][-1]
     rows = [row(chance, form, kind.length, facts) for _ in range(rows_of(kind.count, half))]
     return torch.tensor([ids for ids, _ in rows]), torch.tensor([marks for _, marks in rows])
 

@@ -33,8 +33,8 @@ class Rows:
 
 @dataclass(frozen=True)
 class TargetRecipe:
-    """From step ``facts_from`` on, topics of single facts and of numbers, which take the
-    longest to learn, are drawn ``facts_weight`` times as often as before."""
+    """``facts``: from a step on, topics of single facts and of numbers, which take the
+    longest to learn, are drawn so many times as often as their weights say."""
 
     layers: int = 16
     hidden: int = 160
@@ -50,12 +50,11 @@ class TargetRecipe:
         Rows(1024, 4, 0.04),
         Rows(2048, 2, 0.02),
     )
-    facts_from: int = 960
-    facts_weight: float = 4.0
+    facts: tuple[tuple[int, float], ...] = ((0, 1.0), (960, 4.0), (2250, 1.0))
     pace: Pace = Pace(
         rates=(
             (0, 0.025), (39, 1.0), (760, 1.0), (1100, 0.70175), (1200, 0.6441), (1320, 0.5426),
-            (2250, 0.01),
+            (2250, 0.01), (2270, 0.25), (2340, 0.198), (2360, 0.3), (2720, 0.005),
         ),  # fmt: skip
         muon_rate=0.02,
         adam_rate=4e-3,
@@ -77,7 +76,9 @@ class DraftRecipe:
     max_tokens: int = 300
     rows: tuple[Rows, ...] = (Rows(192, 16, 0.85), Rows(512, 6, 0.15))
     pace: Pace = Pace(
-        rates=((0, 0.05), (19, 1.0), (250, 1.0), (750, 0.01)), muon_rate=0.04, adam_rate=4e-3
+        rates=((0, 0.05), (19, 1.0), (250, 1.0), (750, 0.01), (760, 0.3), (880, 0.005)),
+        muon_rate=0.04,
+        adam_rate=4e-3,
     )
 
 

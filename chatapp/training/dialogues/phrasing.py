@@ -17,22 +17,33 @@ FRAMES: dict[tuple[str, bool], tuple[str, ...]] = {
         "{}", "请问{}", "请问，{}", "我想知道{}", "问一下，{}", "你好，{}", "那么{}",
         "告诉我，{}", "小鹰，{}",
         "想请教一下，{}", "再问一个：{}",
+        "你好！\n{}", "我的问题：\n{}",
     ),
     ("zh", False): (
         "{}", "请{}", "请你{}", "帮我{}", "你能{}吗？", "麻烦你{}", "你好，请{}", "可以{}吗？",
         "现在{}", "那就{}",
+        "你好！\n{}", "请帮个忙：\n{}",
     ),
     ("en", True): (
         "{}", "Please tell me: {}", "Hi, {}", "Tell me, {}", "Quick question: {}", "I wonder: {}",
         "And {}",
         "OK, {}", "Hello, {}", "One more question: {}", "So {}",
+        "Hello!\n{}", "My question:\n{}",
     ),
     ("en", False): (
         "{}", "Please {}", "Could you {}?", "Can you {}?", "Now {}", "Please, {}",
         "Would you {}?", "OK, {}",
         "I want you to {}", "Hi, {}",
+        "Hello!\n{}", "A task for you:\n{}",
     ),
 }  # fmt: skip
+#: Frames that end like this leave the capital letter of what follows.
+CAPITAL_AFTER = ("me: {}", "Quick question: {}", "\n{}")
+#: For small talk and orders, which a polite frame does not suit.
+SOFT_FRAMES = {
+    "zh": ("{}", "小鹰，{}", "嗯，{}", "鹰聊，{}", "那个，{}", "哎，{}", "小鹰！\n{}"),
+    "en": ("{}", "Eagle, {}", "Well, {}", "Hey eagle, {}", "Um, {}", "Oh, {}", "Eagle!\n{}"),
+}
 ENDINGS = {
     ("zh", True): ("？", "？", "？", "?", "", "呢？", "？谢谢"),
     ("zh", False): ("", "", "。", "，谢谢"),
@@ -104,15 +115,15 @@ def lower_first(text: str) -> str:
 
 
 def phrase(
-    chance: random.Random, language: str, core: str, row: Row, key: str, plain: bool, switch: bool
+    chance: random.Random, language: str, core: str, row: Row, key: str, soft: bool, switch: bool
 ) -> Phrased:
-    """``core`` filled with ``row``, framed and typed. ``plain``: no frame around it."""
+    """``core`` filled with ``row``, framed and typed; ``soft`` says with which frames."""
     asks = core.rstrip().endswith(("？", "?"))
     body = core.format_map(row).rstrip("？?")
-    frames = FRAMES[language, asks]
-    frame = 0 if plain or chance.random() < 0.35 else chance.randrange(len(frames))
+    frames = SOFT_FRAMES[language] if soft else FRAMES[language, asks]
+    frame = 0 if chance.random() < 0.35 else chance.randrange(len(frames))
     inner = body
-    if language == "en" and frame and not frames[frame].startswith(("Please tell", "Quick")):
+    if language == "en" and frame and not frames[frame].endswith(CAPITAL_AFTER):
         inner = lower_first(body)
     text = frames[frame].format(inner)
     if text.endswith(("？", "?")):

@@ -96,9 +96,9 @@ def draw(chance: random.Random, topic: Topic, language: str) -> Turn:
     core = chance.randrange(len(topic.cores[language]))
     text = topic.cores[language][core]
     key = f"{topic.name}/{language}/{core}"
-    plain = topic.room in ("small_talk",) or topic.name in ("gibberish", "unknown_task")
+    soft = topic.room == "small_talk" or topic.name in ("gibberish", "unknown_task")
     switch = topic.switch and len(topic.cores) == 2 and chance.random() < SWITCH_SHARE
-    phrased = phrase(chance, language, text, row, key, plain, switch)
+    phrased = phrase(chance, language, text, row, key, soft, switch)
     spoken, other = language, None
     if len(topic.cores) == 2:
         other_language = LANGUAGES[language == "zh"]

@@ -398,6 +398,30 @@ def hard_sums() -> list[Row]:
     return found
 
 
+TONGUES = (
+    ("法语", "French"), ("日语", "Japanese"), ("韩语", "Korean"), ("俄语", "Russian"),
+    ("西班牙语", "Spanish"), ("意大利语", "Italian"), ("葡萄牙语", "Portuguese"),
+    ("阿拉伯语", "Arabic"), ("荷兰语", "Dutch"), ("希腊语", "Greek"), ("泰语", "Thai"),
+)  # fmt: skip
+ERRANDS = (
+    ("买", "buy"), ("卖掉", "sell"), ("修好", "repair"), ("检查", "check"), ("找到", "find"),
+    ("画", "draw"), ("清洗", "wash"), ("寄出", "send"), ("设计", "design"),
+)  # fmt: skip
+
+
+def tasks() -> list[Row]:
+    """Orders that it cannot carry out: written ones, tongues it has not, errands."""
+    found = read_table("tasks")
+    for zh, en in TONGUES:
+        found.append({"task_zh": f"翻译成{zh}", "task_en": f"translate this into {en}"})
+        found.append({"task_zh": f"教我说{zh}", "task_en": f"teach me {en}"})
+    for verb_zh, verb_en in ERRANDS:
+        for thing in read_table("goods"):
+            zh, en = f"帮我{verb_zh}{thing['x_zh']}", f"{verb_en} {thing['x_en']}"
+            found.append({"task_zh": zh, "task_en": en})
+    return found
+
+
 def strange_words() -> list[Row]:
     chance = random.Random("strange words")
     words = (
@@ -409,6 +433,7 @@ def strange_words() -> list[Row]:
         "铁 iron 玻璃 glass 塑料 plastic 邮票 stamp 机场 airport 警察 police 士兵 soldier 国王 king"
     ).split()
     found = [{"x_zh": a, "x_en": b} for a, b in zip(words[::2], words[1::2], strict=True)]
+    found += read_table("strange_creatures") + read_table("goods")
     return found + [
         dict(zip(("x_zh", "x_en"), invented(chance), strict=True)) for _ in range(150)
     ]
@@ -436,7 +461,7 @@ COMPUTED: dict[str, Callable[[], list[Row]]] = {
         sums, differences, products, comparisons, parities, numerals, followers, counts, metric,
         time_units,
         hours_later, half_hours, clock, weekdays, months, seasons, spellings, wishes, collections,
-        country_triples, strangers, people, hard_sums, strange_words, noise,
+        country_triples, strangers, people, hard_sums, tasks, strange_words, noise,
     )
 }  # fmt: skip
 
