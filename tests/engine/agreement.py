@@ -1,4 +1,7 @@
-"""SGLang's own benchmark client and our figures agree about the same requests within 3%.
+"""A recorded check: SGLang's own benchmark client and our figures agree within 3%.
+
+It measures time, so it is no part of the suite: run it alone on a quiet machine with
+``python launcher.py test tests/engine/agreement.py``.
 
 Both look at the same streams: SGLang's client talks to the engine through a wire that is
 tapped, and what passes is read by our code. So the machine's drift cannot excuse anything.
