@@ -14,12 +14,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chatapp.domain import Tree
 from chatapp.engine.process import Engine
+from chatapp.errors import ProductError
 from chatapp.launch import machine
 from chatapp.measure.gpus import Gpus
 from chatapp.measure.ledger import EngineMemory
@@ -84,11 +85,28 @@ def why_not(driver: machine.Driver | None) -> str | None:
 
 
 async def measure(size: Size, folder: Path) -> list[Row]:
-    rows = await pocket(size, folder)
-    return [*rows, *await published_shape(size, folder)]
+    """What fails is a row as well, with the end of its log on standard error, and takes
+    nothing of the rest with it."""
+    rows: list[Row] = []
+    for part in (pocket, published_shape):
+        try:
+            async for row in part(size, folder):
+                print(f"{row.what}: {row.value}", file=sys.stderr, flush=True)
+                rows.append(row)
+        except (ProductError, OSError, subprocess.SubprocessError) as error:
+            rows.append(Row(f"{part.__name__}: not finished", str(error)))
+            _show_log(folder)
+    return rows
 
 
-async def pocket(size: Size, folder: Path) -> list[Row]:
+def _show_log(folder: Path) -> None:
+    latest = max(folder.glob("*.log"), key=lambda path: path.stat().st_mtime, default=None)
+    if latest is not None:
+        print(f"--- the end of {latest.name}", file=sys.stderr)
+        print("\n".join(latest.read_text("utf-8", "replace").splitlines()[-40:]), file=sys.stderr)
+
+
+async def pocket(size: Size, folder: Path) -> AsyncIterator[Row]:
     """The switch under CUDA graphs, with a pair whose answers mean something."""
     pair = replace(locate("pocket"), tree=Tree(5, 4, 16))
     lane = Lane(pair, size.device, folder)
@@ -104,7 +122,7 @@ async def pocket(size: Size, folder: Path) -> list[Row]:
         on = await ask(engine, ids, size.tokens, True)
         rows = [*await _second_state(engine), *await _memory(engine, size.device)]
     speeds = {"plain": speed(plain), "off": speed(off), "on": speed(on)}
-    return [
+    for row in (
         Row("texts, speculation on against off", str(agreement(_ids(on), _ids(off)))),
         Row("texts, speculation off against no draft", str(agreement(_ids(off), _ids(plain)))),
         Row("pocket pair, no draft", str(speeds["plain"])),
@@ -115,14 +133,14 @@ async def pocket(size: Size, folder: Path) -> list[Row]:
         Row("accept length of the pocket pair", _length(on)),
         Row("start of the switchable engine", f"{start_s:.0f} s"),
         *rows,
-    ]
+    ):
+        yield row
 
 
-async def published_shape(size: Size, folder: Path) -> list[Row]:
+async def published_shape(size: Size, folder: Path) -> AsyncIterator[Row]:
     """Random weights: what engine and configuration can do when 3.3 tokens are accepted."""
     tokenizer = locate("pocket").target
     pair = random_pair(known_pairs()["published"], tokenizer, folder / "random", size.scale)
-    rows = []
     speeds: dict[tuple[bool, int], Speed] = {}
     for speculation in (False, True):
         extra = DUMMY if speculation else DUMMY[:2]
@@ -137,14 +155,14 @@ async def published_shape(size: Size, folder: Path) -> list[Row]:
                     name = f"published shape, random weights, parallel {parallel}"
                     kind = "5/4/16" if speculation else "no draft"
                     value = str(speeds[speculation, parallel])
-                    rows.append(Row(f"{name}, {kind}", value, simulated=speculation))
+                    yield Row(f"{name}, {kind}", value, simulated=speculation)
                 if speculation:
-                    rows.append(Row("its accept length", _length(answers), simulated=True))
-                rows += await _memory(engine, size.device, f"{pair.name}: ")
+                    yield Row("its accept length", _length(answers), simulated=True)
+                for row in await _memory(engine, size.device, f"{pair.name}: "):
+                    yield row
     for parallel in (1, 4):
         gain = ratio(speeds[True, parallel], speeds[False, parallel])
-        rows.append(Row(f"gain at parallel {parallel}", gain, simulated=True))
-    return rows
+        yield Row(f"gain at parallel {parallel}", gain, simulated=True)
 
 
 async def _second_state(engine: Engine) -> list[Row]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chatapp import locations
+from chatapp.errors import EngineError
 from chatapp.launch import machine
 from chatapp.launch.machine import Driver
 from chatapp.pairs.catalogue import known_pairs
@@ -42,6 +45,24 @@ def test_it_refuses_without_a_gpu(
     assert report.main([]) == 2
     assert "535.10" in capsys.readouterr().err
     assert report.why_not(Driver("580.65", 1)) is None
+
+
+async def test_what_fails_takes_nothing_else_with_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def breaks(size: report.Size, folder: Path) -> AsyncIterator[Row]:
+        yield Row("speed", "1")
+        (folder / "x.log").write_text("what went wrong")
+        raise EngineError("engine_killed")
+
+    async def works(size: report.Size, folder: Path) -> AsyncIterator[Row]:
+        yield Row("gain", "2")
+
+    monkeypatch.setattr(report, "pocket", breaks)
+    monkeypatch.setattr(report, "published_shape", works)
+    rows = await report.measure(report.FULL, tmp_path)
+    assert [row.what for row in rows] == ["speed", "breaks: not finished", "gain"]
+    assert "what went wrong" in capsys.readouterr().err
 
 
 def test_it_starts_as_a_module() -> None:
