@@ -76,7 +76,7 @@ class DraftRecipe:
     max_tokens: int = 300
     rows: tuple[Rows, ...] = (Rows(192, 16, 0.85), Rows(512, 6, 0.15))
     pace: Pace = Pace(
-        rates=((0, 0.05), (19, 1.0), (250, 1.0), (750, 0.01), (760, 0.3), (880, 0.005)),
+        rates=((0, 0.05), (19, 1.0), (250, 1.0), (750, 0.01), (760, 0.3), (840, 0.005)),
         muon_rate=0.04,
         adam_rate=4e-3,
     )
