@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
@@ -92,6 +93,33 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 def ready(app: App) -> App:
     app.wait("ready")
     return app
+
+
+def scheduler(app: App) -> psutil.Process:
+    """The engine's working process."""
+    for process in psutil.Process(app.process.pid).children(recursive=True):
+        if "sglang::scheduler" in " ".join(process.cmdline()):
+            return process
+    raise AssertionError("the engine has no scheduler")
+
+
+@pytest.fixture
+def slow(ready: App) -> Iterator[None]:
+    """The engine works a fifth of the time, so that something can be done while the small
+    model writes one of its short replies."""
+    working, over = scheduler(ready), threading.Event()
+
+    def hold_back() -> None:
+        while not over.wait(0.02):
+            working.suspend()
+            over.wait(0.08)
+            working.resume()
+
+    holding = threading.Thread(target=hold_back)
+    holding.start()
+    yield
+    over.set()
+    holding.join()
 
 
 @pytest.fixture(scope="session")

@@ -40,14 +40,14 @@ def test_a_chat_in_either_language(ready, open_page, locale: str, text: str, lan
     assert ("推测解码 开" if language == "zh" else "speculation on") in evidence
 
 
-def test_the_figures_move_while_a_reply_streams_and_stay_with_it(page: Page) -> None:
+def test_the_figures_move_while_a_reply_streams_and_stay_with_it(slow, page: Page) -> None:
     send(page, LONG)
     page.wait_for_function(
         """() => {
           window.seen ??= new Set();
           const tokens = document.querySelector('#ec-pane-live .ec-evidence')?.textContent;
           if (tokens && document.querySelector('#ec-accept').textContent !== '—') seen.add(tokens);
-          return seen.size >= 3;
+          return seen.size >= 2;
         }"""
     )
     reply = wait_for_end(page)
@@ -84,7 +84,7 @@ def test_speculation_off_is_off_and_says_so(page: Page) -> None:
     assert "speculation on" in ask(page, SHORT).locator(".ec-evidence").inner_text()
 
 
-def test_the_toggle_in_the_middle_of_a_reply_counts_from_the_next(page: Page) -> None:
+def test_the_toggle_in_the_middle_of_a_reply_counts_from_the_next(slow, page: Page) -> None:
     send(page, LONG)
     wait_for_words(page)
     page.get_by_role("switch").click()
@@ -95,7 +95,7 @@ def test_the_toggle_in_the_middle_of_a_reply_counts_from_the_next(page: Page) ->
     assert "speculation off" in ask(page, SHORT).locator(".ec-evidence").inner_text()
 
 
-def test_stop_is_quick_and_keeps_what_was_written(page: Page) -> None:
+def test_stop_is_quick_and_keeps_what_was_written(slow, page: Page) -> None:
     send(page, LONG)
     wait_for_words(page)
     took = page.evaluate(
@@ -129,7 +129,7 @@ def test_what_was_said_survives_a_reload(page: Page) -> None:
     assert again.locator(".ec-evidence").inner_text() == evidence
 
 
-def test_closing_the_tab_stops_the_reply(ready, page: Page, open_page) -> None:
+def test_closing_the_tab_stops_the_reply(slow, page: Page, open_page) -> None:
     send(page, LONG)
     wait_for_words(page)
     fragment = page.evaluate("location.hash")
@@ -140,7 +140,7 @@ def test_closing_the_tab_stops_the_reply(ready, page: Page, open_page) -> None:
     assert len(reply.locator(".ec-md").inner_text()) > 3
 
 
-def test_a_reply_goes_on_while_another_conversation_is_read(page: Page) -> None:
+def test_a_reply_goes_on_while_another_conversation_is_read(slow, page: Page) -> None:
     send(page, LONG)
     wait_for_words(page)
     page.get_by_role("button", name="New conversation").click()
@@ -163,7 +163,7 @@ def test_answer_again_and_copy(page: Page) -> None:
     assert raw and page.evaluate("navigator.clipboard.readText()") == raw
 
 
-def test_two_tabs_see_each_other(page: Page, open_page) -> None:
+def test_two_tabs_see_each_other(slow, page: Page, open_page) -> None:
     other = open_page()
     ask(page, "Good morning")
     expect(other.locator(".ec-list .ec-open").first).to_contain_text("Good morning")
