@@ -12,7 +12,8 @@ from chatapp.domain import Role
 from tests.engine.raw import Job, Raw
 
 SAMPLES = 2000
-SETTINGS = {"temperature": 1.6, "top_k": 40, "top_p": 0.97, "min_p": 0.01}
+# The pocket pair is sure of itself: below 3 it says the same each time.
+SETTINGS = {"temperature": 3.5, "top_k": 40, "top_p": 0.97, "min_p": 0.01}
 BROKEN = Path(__file__).parent / "broken_sampler"
 
 
@@ -74,10 +75,10 @@ def test_a_broken_sampler_is_found(pocket_pair, ids, off, start_engine, monkeypa
 @pytest.mark.parametrize(
     "settings",
     [
-        {"temperature": 1.0},
-        {"temperature": 1.5, "top_k": 8},
-        {"temperature": 1.5, "top_p": 0.8},
-        {"temperature": 1.5, "min_p": 0.1},
+        {"temperature": 3.0},
+        {"temperature": 4.0, "top_k": 8},
+        {"temperature": 4.0, "top_p": 0.8},
+        {"temperature": 4.0, "min_p": 0.01},
     ],
 )
 def test_a_seed_gives_the_same_text_on_and_off(raw, ids, settings):
@@ -87,6 +88,6 @@ def test_a_seed_gives_the_same_text_on_and_off(raw, ids, settings):
 
 
 def test_without_a_seed_replies_differ(raw, ids):
-    parameters = {"temperature": 1.5, "max_new_tokens": 40, "ignore_eos": True}
+    parameters = {"temperature": 4.0, "max_new_tokens": 40, "ignore_eos": True}
     texts = {raw.answer(Job(ids, parameters))["text"] for _ in range(4)}
     assert len(texts) == 4
