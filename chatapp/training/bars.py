@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import torch
+
 from chatapp.domain import Tree
 from chatapp.training.acceptance import accept_length, step_lengths
 from chatapp.training.dialogues import LANGUAGES, Turn, held_out_questions
@@ -93,6 +95,7 @@ def share(flags: Sequence[bool]) -> float:
 
 def measure(folder: Path, report: Report, questions: int = QUESTIONS) -> Outcome:
     """All bars that need no engine."""
+    torch.set_num_threads(1)  # models this small gain nothing from a second, and lose on a busy one
     target, draft, form = load_pair(folder)
     bars: list[Bar] = []
     wrong: list[Wrong] = []

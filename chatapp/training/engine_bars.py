@@ -24,7 +24,7 @@ from chatapp.training.bars import (
 )
 from chatapp.training.dialogues import LANGUAGES, held_out_questions
 
-READY_SECONDS = 240
+READY_SECONDS = 600
 
 
 def with_engine(outcome: Outcome, folder: Path, report: Report) -> Outcome:
