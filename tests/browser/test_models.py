@@ -101,7 +101,9 @@ def test_the_command_of_the_running_engine(page: Page) -> None:
     command = page.locator(".ec-command").first
     expect(command).to_contain_text("sglang.launch_server")
     expect(command).to_contain_text('--api-key "$EAGLECHAT_KEY"')
-    page.locator(".ec-command + .ec-after [data-copy]").first.click()
+    button = page.locator(".ec-command + .ec-after [data-copy]").first
+    button.click()
+    expect(button).to_have_text("Copied")
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied == command.inner_text()
     row = page.locator('.ec-ledger [data-row="engine"] td').nth(1)
