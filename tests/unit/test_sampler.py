@@ -130,8 +130,10 @@ def test_the_installed_driver_library_has_what_we_call() -> None:
 
 
 def test_processes_are_measured_and_ended_ones_left_out() -> None:
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    code = "import time; print(flush=True); time.sleep(60)"
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     try:
+        child.stdout.readline()  # it is a Python by now, not the fork of one
         sampler = MemorySampler(lambda: {"main": os.getpid(), "scheduler": child.pid})
         both = sampler.sample()
         assert [process.name for process in both.engine] == ["main", "scheduler"]
