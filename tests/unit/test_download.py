@@ -273,7 +273,12 @@ def test_killed_and_started_again(hub: Hub, models: ModelFolders) -> None:
 
 def test_an_interrupt_keeps_what_has_arrived(hub: Hub, models: ModelFolders) -> None:
     hub.delay_s = 0.02
-    child = subprocess.Popen(_command(models, hub), env=_environment(hub), stderr=subprocess.PIPE)
+    child = subprocess.Popen(
+        _command(models, hub),
+        env=_environment(hub),
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # else inherited
+    )
     _until(lambda: hub.sent > 600_000, 60)
     child.send_signal(signal.SIGINT)
     _, shown = child.communicate(timeout=30)
