@@ -43,6 +43,13 @@ def default_data_dir() -> Path:
     return Path(base) / "eaglechat"
 
 
+def compiled_kernels() -> Path:
+    """``$XDG_CACHE_HOME/eaglechat/inductor`` or the same below ``~/.cache``: what torch
+    compiles for an engine, kept from one start to the next."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "eaglechat" / "inductor"
+
+
 def settings_file() -> Path:
     """``$XDG_CONFIG_HOME/eaglechat/settings.toml`` or the same below ``~/.config``."""
     base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"

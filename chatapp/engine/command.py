@@ -13,6 +13,7 @@ from typing import Literal
 
 from chatapp.domain import Pair
 from chatapp.engine.presets import preset
+from chatapp.locations import compiled_kernels
 
 Device = Literal["cpu", "cuda"]
 
@@ -59,6 +60,7 @@ def engine_environment(
         "TRANSFORMERS_OFFLINE": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "DO_NOT_TRACK": "1",
+        "TORCHINDUCTOR_CACHE_DIR": base.get("TORCHINDUCTOR_CACHE_DIR") or str(compiled_kernels()),
         "SGLANG_PLUGINS": ",".join(filter(None, ["eaglechat", base.get("SGLANG_PLUGINS")])),
         "NO_PROXY": _with_loopback(base.get("NO_PROXY", "")),
         "no_proxy": _with_loopback(base.get("no_proxy", "")),

@@ -8,6 +8,8 @@ end, means: end the engine. It reports on REPORT_FD, one JSON object per line:
 The engine is a process group of its own. Whatever leaves the group is adopted by the
 warden (it is a subreaper) and ended as well. If the warden itself is killed, the kernel
 kills the engine's main process, and SGLang's children follow their parent.
+
+Sockets and other temporary files of the engine lie in a directory that goes with it.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 GRACE_S = 2.0
@@ -36,15 +39,17 @@ def main(report_fd: int, command: list[str]) -> None:
         signal.signal(number, lambda *_: None)
     prctl = ctypes.CDLL(None, use_errno=True).prctl
     prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    engine = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        process_group=0,
-        preexec_fn=lambda: _as_engine(prctl),
-    )
-    report(report_fd, {"engine": engine.pid})
-    code = watch(engine, wake_reader)
-    end_group(engine.pid)
+    with tempfile.TemporaryDirectory(prefix="eaglechat-", ignore_cleanup_errors=True) as scratch:
+        engine = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "TMPDIR": scratch},
+            process_group=0,
+            preexec_fn=lambda: _as_engine(prctl),
+        )
+        report(report_fd, {"engine": engine.pid})
+        code = watch(engine, wake_reader)
+        end_group(engine.pid)
     report(report_fd, {"exit": code})
 
 

@@ -113,6 +113,19 @@ def test_a_polite_engine_may_end_by_itself(guard) -> None:
     assert time.monotonic() - began < warden.GRACE_S
 
 
+def test_what_the_engine_leaves_in_its_temporary_directory_goes_with_it(guard) -> None:
+    guarded = guard(
+        "import tempfile; print(tempfile.mkstemp(), tempfile.gettempdir(), flush=True);" + POLITE
+    )
+    guarded.report()
+    until(lambda: b"\n" in guarded.output.read_bytes())
+    scratch = Path(guarded.output.read_text().split()[-1])
+    assert scratch.name.startswith("eaglechat-") and list(scratch.iterdir())
+    guarded.process.stdin.close()
+    guarded.report()
+    assert not scratch.exists()
+
+
 def test_the_exit_code_is_told_and_the_rest_ended(guard) -> None:
     guarded = guard(STUBBORN.replace("time.sleep(300)\n", "os._exit(3)\n"))
     assert "engine" in guarded.report()
