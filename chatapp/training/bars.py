@@ -17,7 +17,7 @@ import torch
 from chatapp.domain import Tree
 from chatapp.training.acceptance import accept_length, step_lengths
 from chatapp.training.dialogues import LANGUAGES, Turn, held_out_questions
-from chatapp.training.dialogues.values import KNOWN
+from chatapp.training.dialogues.rows import KNOWN
 from chatapp.training.generate import greedy
 from chatapp.training.pair import load_pair
 

@@ -19,7 +19,7 @@ from chatapp.training.acceptance import accept_length, grow, reach, step_lengths
 from chatapp.training.bars import Bar, is_right, spoken
 from chatapp.training.corpus import make_tokenizer
 from chatapp.training.dialogues import Turn, held_out_questions
-from chatapp.training.dialogues.values import KNOWN
+from chatapp.training.dialogues.rows import KNOWN
 from chatapp.training.draft import Draft
 from chatapp.training.generate import greedy
 from chatapp.training.halves import Halves

@@ -10,7 +10,7 @@ import hashlib
 import random
 from dataclasses import dataclass
 
-from chatapp.training.dialogues.values import Row
+from chatapp.training.dialogues.rows import Row
 
 FRAMES: dict[tuple[str, bool], tuple[str, ...]] = {
     ("zh", True): (

@@ -19,7 +19,8 @@ from chatapp.training.dialogues.phrasing import (
     value_held_out,
     value_key,
 )
-from chatapp.training.dialogues.values import KNOWN, Row, rows
+from chatapp.training.dialogues.rows import KNOWN, Row
+from chatapp.training.dialogues.values import rows
 
 LANGUAGES = ("zh", "en")
 FOLDER = Path(__file__).parent / "topics"
