@@ -85,6 +85,7 @@ class ChatPrompt:
             return self._template.render(
                 messages=[{"role": str(role), "content": text} for role, text in messages],
                 add_generation_prompt=True,
+                enable_thinking=False,  # templates of hybrid targets think unless told not to
                 **self._names,
             )
         except TemplateError as error:

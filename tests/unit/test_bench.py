@@ -221,7 +221,7 @@ def test_our_own_sets_are_the_same_in_both_languages(kind: str) -> None:
     ]
     categories = [question.category for question in zh.questions]
     assert len(set(categories)) == 8 and all(len(q.turns) == 2 for q in zh.questions)
-    assert len(categories) == (40 if kind == "questions" else 24)
+    assert len(categories) == 40
 
 
 def test_mt_bench_is_known_by_its_numbers(tmp_path: Path) -> None:

@@ -111,6 +111,16 @@ def test_a_template_file_wins_over_the_configuration(target: Path) -> None:
         file.unlink()
 
 
+def test_a_target_that_can_think_aloud_is_told_not_to(target: Path) -> None:
+    file = target / "chat_template.jinja"
+    file.write_text("{% if enable_thinking is false %}quiet{% else %}hm{% endif %}")
+    try:
+        prompt = ChatPrompt(target)
+        assert prompt.decode(prompt.encode([(Role.USER, "hi")])) == "quiet"
+    finally:
+        file.unlink()
+
+
 @pytest.mark.parametrize(
     "template",
     [
