@@ -15,6 +15,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
+from chatapp.chat.export import figures_line
 from chatapp.chat.history import check_length
 from chatapp.chat.language import detect
 from chatapp.chat.messages import check_message, clean
@@ -54,9 +55,7 @@ async def _answer_all(
                 print(json.dumps(report(last, figures), ensure_ascii=False), flush=True)
             else:
                 show.end(last.text)
-                say("figures", **_short(figures))
-            if figures.simulated_accept_length is not None:
-                say("simulated", length=figures.simulated_accept_length)
+                print(figures_line(Texts(system_language()), figures), file=sys.stderr, flush=True)
             if figures.speculation != (arguments.speculation == "on"):
                 say("not_as_asked")
 
@@ -124,18 +123,6 @@ class _Show:
             # Cleaned, so that a model's escape sequences do nothing to the terminal.
             print(clean(text[self._shown :]), end="", flush=True)
             self._shown = len(text)
-
-
-def _short(figures: Figures) -> dict[str, str]:
-    def number(value: float | None, digits: int) -> str:
-        return "–" if value is None else f"{value:.{digits}f}"
-
-    return {
-        "tokens": str(figures.completion_tokens),
-        "speed": number(figures.tokens_per_second, 1),
-        "accept_length": number(figures.accept_length, 2),
-        "ttft": number(figures.ttft_s, 2),
-    }
 
 
 def _with_language(text: str, wanted: str) -> str:

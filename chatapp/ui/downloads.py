@@ -1,8 +1,7 @@
-"""Comparisons and benchmark reports as files, behind the same guards as the page."""
+"""Conversations, comparisons and benchmark reports as files, behind the same guards as the page."""
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from chatapp import locations
+from chatapp.chat import export
 from chatapp.chat.comparisons import Comparisons, as_document
 from chatapp.errors import StoreError
 from chatapp.measure.comparison_report import markdown
@@ -30,11 +30,21 @@ def routes(services: Services, settings: Settings) -> list[Route]:
             return PlainTextResponse("404", 404)
         name = {"Content-Disposition": f'attachment; filename="comparison-{number}.{form}"'}
         if form == "json":
-            text = json.dumps(as_document(found), ensure_ascii=False)
-            return Response(text, media_type="application/json", headers=name)
-        language = request.query_params.get("language")
-        texts = Texts(language if language in LANGUAGES else "en")
-        return Response(markdown(found, texts), media_type="text/markdown", headers=name)
+            return JSONResponse(as_document(found), headers=name)
+        text = markdown(found, _texts(request))
+        return Response(text, media_type="text/markdown", headers=name)
+
+    async def conversation(request: Request) -> Response:
+        number, form = int(request.path_params["number"]), request.path_params["form"]
+        name = {"Content-Disposition": f'attachment; filename="conversation-{number}.{form}"'}
+        try:
+            if form == "json":
+                whole = export.as_document(services.store, number)
+                return JSONResponse(whole, headers=name)
+            text = export.as_markdown(services.store, number, _texts(request))
+        except StoreError:
+            return PlainTextResponse("404", 404)
+        return Response(text, media_type="text/markdown", headers=name)
 
     async def report(request: Request) -> Response:
         name = request.path_params["name"]
@@ -44,6 +54,12 @@ def routes(services: Services, settings: Settings) -> list[Route]:
         return FileResponse(path)
 
     return [
+        Route("/eaglechat/conversation/{number:int}.{form}", conversation),
         Route("/eaglechat/comparison/{number:int}.{form}", comparison),
         Route("/eaglechat/report/{name}", report),
     ]
+
+
+def _texts(request: Request) -> Texts:
+    language = request.query_params.get("language")
+    return Texts(language if language in LANGUAGES else "en")

@@ -117,7 +117,7 @@ class Drawing:
                 self._running.ids(),
                 date.today(),
             ),
-            "head": head.head(tab.texts, self._title(tab), status),
+            "head": head.head(tab.texts, self._title(tab), status, tab.conversation),
             "controls": composer.controls(
                 tab.texts,
                 status,

@@ -1,4 +1,4 @@
-"""The line above the conversation: its title."""
+"""The line above the conversation: its title and its export."""
 
 from __future__ import annotations
 
@@ -10,8 +10,13 @@ from chatapp.ui import numbers
 from chatapp.ui.render import render
 
 
-def head(texts: Texts, title: str, status: EngineStatus) -> Markup:
-    """Says so when the engine's accept length is simulated."""
+def head(
+    texts: Texts, title: str, status: EngineStatus, conversation: int | None = None
+) -> Markup:
+    """Says so when the engine's accept length is simulated. ``conversation`` is the one that
+    can be exported."""
     length = status.simulated_accept_length
     simulated = None if length is None else numbers.length(length)
-    return render("head", texts, title=title, simulated=simulated)
+    return render(
+        "head", texts, title=title, simulated=simulated, conversation=conversation
+    )
