@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from chatapp.domain import EngineState, Pair, Tree
+from chatapp.engine.launched import new_key
 from chatapp.engine.process import Engine
 from chatapp.errors import EngineError
 from chatapp.texts import LANGUAGES, Texts
@@ -54,6 +55,11 @@ async def test_sglang_is_not_installed(data_dir: Path) -> None:
     assert told.value.key == "engine_module_missing"
     assert "sglang" in told.value.values["line"]
     await engine.stop()
+
+
+def test_a_key_cannot_look_like_a_flag() -> None:
+    keys = {new_key() for _ in range(100)}
+    assert len(keys) == 100 and all(key.isalnum() for key in keys)
 
 
 async def test_never_started(data_dir: Path) -> None:
