@@ -13,14 +13,14 @@ import time
 from argparse import Namespace
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from chatapp import locations
 from chatapp.chat.language import detect
 from chatapp.chat.messages import cells as width
+from chatapp.commands.bench_pair import measured_pair
 from chatapp.devices import engine_device
-from chatapp.domain import Pair, Sampling, Tree
+from chatapp.domain import Pair, Sampling
 from chatapp.engine.own import own_engine
 from chatapp.engine.process import Engine
 from chatapp.engine.prompt import ChatPrompt
@@ -32,7 +32,6 @@ from chatapp.measure.lanes import Setting
 from chatapp.measure.machine import setting_of
 from chatapp.measure.mt_bench import Bench, Progress
 from chatapp.measure.questions import own_sets, read_questions
-from chatapp.pairs import find_pair
 from chatapp.settings import Settings
 from chatapp.texts import Texts, system_language
 
@@ -49,7 +48,7 @@ _PASSES: dict[str, tuple[tuple[tuple[Lane, ...], bool], ...]] = {
 def main(arguments: Namespace, settings: Settings) -> int:
     texts = Texts(system_language())
     show = _Show(texts)
-    pair = _pair(arguments, settings)
+    pair = measured_pair(arguments, settings)
     job = job_of(arguments, pair)
     try:
         told = asyncio.run(measure(job, pair, settings, show))
@@ -188,15 +187,6 @@ def duration(seconds: float | None) -> str:
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
-
-def _pair(arguments: Namespace, settings: Settings) -> Pair:
-    pair = find_pair(settings)
-    if wanted := getattr(arguments, "tree", None):
-        try:
-            return replace(pair, tree=Tree.parse(wanted))
-        except ValueError as error:
-            raise UsageError("bench_tree", tree=wanted) from error
-    return pair
 
 
 def setting_for(pair: Pair, settings: Settings) -> Setting:

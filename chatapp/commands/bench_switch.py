@@ -13,19 +13,17 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from typing import Any
 
 from chatapp import locations
 from chatapp.chat.language import detect
+from chatapp.commands.bench_pair import measured_pair
 from chatapp.devices import engine_device
-from chatapp.domain import Pair, Role, Sampling, Tree
+from chatapp.domain import Pair, Role, Sampling
 from chatapp.engine.process import Engine
 from chatapp.engine.prompt import ChatPrompt
-from chatapp.errors import UsageError
 from chatapp.measure.questions import own_sets, read_questions
 from chatapp.measure.switch_bench import LANES, Prompt, SwitchBench, report
-from chatapp.pairs import find_pair
 from chatapp.settings import Settings
 from chatapp.texts import Texts, system_language
 
@@ -42,7 +40,7 @@ def main(arguments: Namespace, settings: Settings) -> int:
     def say(key: str, **values: object) -> None:
         print(texts(f"bench_switch.{key}", **values), file=sys.stderr, flush=True)
 
-    pair = _pair(arguments, settings)
+    pair = measured_pair(arguments, settings)
     told = asyncio.run(measure(arguments, pair, settings, say))
     if arguments.json:
         print(json.dumps(told, ensure_ascii=False))
@@ -128,12 +126,3 @@ def _engines(pair: Pair, settings: Settings) -> dict[str, Engine]:
     switchable = Engine(pair, device, folder / "switch.log", extra)
     return {"plain": plain, "off": switchable, "on": switchable}
 
-
-def _pair(arguments: Namespace, settings: Settings) -> Pair:
-    pair = find_pair(settings)
-    if wanted := getattr(arguments, "tree", None):
-        try:
-            return replace(pair, tree=Tree.parse(wanted))
-        except ValueError as error:
-            raise UsageError("bench_tree", tree=wanted) from error
-    return pair

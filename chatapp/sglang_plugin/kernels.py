@@ -13,6 +13,7 @@ Shapes: ``bs`` requests, ``n`` tokens of the draft tree for each (the root first
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -23,8 +24,13 @@ FULL_MASK, QLEN_ONLY = 0, 1  # sglang.kernels.ops.speculative.spec_tree.TreeMask
 # --- slots of the KV cache ---------------------------------------------------------
 
 
-def _spans(start: Tensor, end: Tensor) -> list[tuple[int, int]]:
-    return list(zip(start.tolist(), end.tolist(), strict=True))
+def _pieces(rows: Tensor, start: Tensor, end: Tensor) -> Iterator[tuple[int, slice, slice]]:
+    """Of each request its row, its positions there, and its place in the list of all slots,
+    where requests stand one after the other."""
+    taken = 0
+    for row, first, last in zip(rows.tolist(), start.tolist(), end.tolist(), strict=True):
+        yield row, slice(first, last), slice(taken, taken + last - first)
+        taken += last - first
 
 
 def assign_req_to_token_pool_cpu(
@@ -36,12 +42,8 @@ def assign_req_to_token_pool_cpu(
     pool_len: int,
 ) -> None:
     """Writes each request's new slots into its row, from ``start`` to ``end``."""
-    taken = 0
-    spans = _spans(start_offset, end_offset)
-    for row, (start, end) in zip(req_pool_indices.tolist(), spans, strict=True):
-        slots = out_cache_loc[taken : taken + end - start]
-        req_to_token[row, start:end] = slots.to(req_to_token.dtype)
-        taken += end - start
+    for row, positions, place in _pieces(req_pool_indices, start_offset, end_offset):
+        req_to_token[row, positions] = out_cache_loc[place].to(req_to_token.dtype)
 
 
 def assign_extend_cache_locs_cpu(
@@ -53,11 +55,8 @@ def assign_extend_cache_locs_cpu(
     pool_len: int,
 ) -> None:
     """Reads the slots of ``[start, end)`` of each request, one after the other."""
-    taken = 0
-    spans = _spans(start_offset, end_offset)
-    for row, (start, end) in zip(req_pool_indices.tolist(), spans, strict=True):
-        out_cache_loc[taken : taken + end - start] = req_to_token[row, start:end]
-        taken += end - start
+    for row, positions, place in _pieces(req_pool_indices, start_offset, end_offset):
+        out_cache_loc[place] = req_to_token[row, positions]
 
 
 def assign_draft_cache_locs_contiguous_cpu(
@@ -143,9 +142,10 @@ def rotate_input_ids_cpu(
 ) -> None:
     """Shifts each request's ids left by one and puts its next token at the end."""
     tokens = topk_index.reshape(-1)
-    spans = _spans(extend_start_loc, extend_start_loc + extend_seq_lens)
-    for i, (start, end) in enumerate(spans):
-        if end > start:
+    starts, lengths = extend_start_loc.tolist(), extend_seq_lens.tolist()
+    for i, (start, length) in enumerate(zip(starts, lengths, strict=True)):
+        if length:
+            end = start + length
             input_ids[start : end - 1] = input_ids[start + 1 : end].clone()
             last = end - 1 if select_index is None else int(select_index[i])
             input_ids[last] = tokens[i]
