@@ -8,6 +8,7 @@ from typing import Any
 from chatapp.measure.bench_report import number, ratio
 from chatapp.measure.stats import Estimate
 from chatapp.measure.tuning import Attempt, Landscape
+from chatapp.measure.tuning import ratio as ratio_of
 from chatapp.texts import Texts
 
 _BAR = 28
@@ -36,9 +37,9 @@ def bars(landscape: Landscape, texts: Texts) -> str:
     for attempt in landscape.attempts:
         length = round(_BAR * _value(attempt) / top) if top else 0
         lines.append(
-            f"{attempt.tree!s:<7} {'█' * length:<{_BAR}} {_ratio(attempt.speedup):<22}"
+            f"{attempt.tree!s:<7} {_ink(attempt) * length:<{_BAR}} {_ratio(attempt.speedup):<22}"
             f" {number(attempt.tokens_per_second, 1):>6} tok/s"
-            f"  {number(attempt.accept_length, 2)}{_note(attempt, texts)}"
+            f"  {number(attempt.accept_length, 2)}{_note(landscape, attempt, texts)}"
         )
     return "\n".join(lines)
 
@@ -68,10 +69,26 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
     }
 
 
-def _note(attempt: Attempt, texts: Texts) -> str:
+def left_words(landscape: Landscape, attempt: Attempt, texts: Texts) -> str:
+    """When a tree left the race, and how it stood there: on fewer prompts than the others
+    its own speed-up says nothing beside theirs."""
+    against = ratio_of(attempt, landscape.best) if landscape.best else None
+    return texts(
+        "tune.gave_up",
+        prompts=len(attempt.answers),
+        share=number(100 * against.value if against else None, 0),
+        best=landscape.best.tree if landscape.best else "",
+    )
+
+
+def _note(landscape: Landscape, attempt: Attempt, texts: Texts) -> str:
     if attempt.failure:
         return "  " + texts(f"errors.{attempt.failure}.what")
-    return "  " + texts("tune.gave_up", prompts=len(attempt.answers)) if attempt.gave_up else ""
+    return "  " + left_words(landscape, attempt, texts) if attempt.gave_up else ""
+
+
+def _ink(attempt: Attempt) -> str:
+    return "░" if attempt.gave_up else "█"
 
 
 def _value(attempt: Attempt) -> float:

@@ -20,7 +20,7 @@ from chatapp.training.recipe import Recipe
 from chatapp.training.target import Shape, Target
 from chatapp.training.tokenizer import ChatFormat, save_tokenizer
 
-TREE = "3/1/4"
+TREE = "7/1/8"
 
 
 def round_weights(model: nn.Module) -> None:

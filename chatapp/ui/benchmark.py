@@ -51,6 +51,7 @@ class Bar:
     note: str
     best: bool
     current: bool
+    left: bool
 
 
 def pane(
@@ -115,18 +116,20 @@ def bars(texts: Texts, landscape: Landscape) -> list[Bar]:
     top = _top(landscape)
     best = landscape.best
     return [
-        _bar(texts, attempt, top, attempt is best, at == 0)
+        _bar(texts, landscape, attempt, top, attempt is best, at == 0)
         for at, attempt in enumerate(landscape.attempts)
     ]
 
 
-def _bar(texts: Texts, attempt: Attempt, top: float, best: bool, current: bool) -> Bar:
+def _bar(
+    texts: Texts, landscape: Landscape, attempt: Attempt, top: float, best: bool, current: bool
+) -> Bar:
     speedup = attempt.speedup
     notes = []
     if current:
         notes.append(texts("benchmark.current"))
     if attempt.gave_up:
-        notes.append(texts("tune.gave_up", prompts=len(attempt.answers)))
+        notes.append(tune_report.left_words(landscape, attempt, texts))
     if attempt.failure:
         notes.append(texts(f"errors.{attempt.failure}.what"))
     return Bar(
@@ -140,6 +143,7 @@ def _bar(texts: Texts, attempt: Attempt, top: float, best: bool, current: bool) 
         note=" · ".join(notes),
         best=best,
         current=current,
+        left=attempt.gave_up,
     )
 
 

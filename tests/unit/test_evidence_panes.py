@@ -168,7 +168,8 @@ def test_the_landscape_is_drawn_and_the_best_marked(texts: Texts) -> None:
     bars = benchmark.bars(texts, landscape())
     assert [bar.best for bar in bars] == [False, True, False]
     assert bars[0].current and bars[1].share == 100 and bars[1].value == "2.40×"
-    assert texts("tune.gave_up", prompts=4) in bars[2].note
+    assert texts("tune.gave_up", prompts=4, share="37", best="3/1/4") in bars[2].note
+    assert [bar.left for bar in bars] == [False, False, True]
 
 
 @given(st.lists(st.integers(1, 6), max_size=400))
