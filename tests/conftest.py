@@ -106,9 +106,10 @@ def plain_engine(
 def start_engine(session_loop: Loop, tmp_path_factory: pytest.TempPathFactory):
     """``with start_engine(pair) as engine:`` for a test that needs one of its own."""
 
-    def start(pair: Pair) -> AbstractContextManager[Engine]:
+    def start(pair: Pair, *extra: str) -> AbstractContextManager[Engine]:
         log_path = tmp_path_factory.mktemp("own") / "engine.log"
-        return contextmanager(running)(Engine(pair, "cpu", log_path, CHUNKED), session_loop)
+        own = Engine(pair, "cpu", log_path, (*CHUNKED, *extra))
+        return contextmanager(running)(own, session_loop)
 
     return start
 

