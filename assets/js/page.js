@@ -96,6 +96,14 @@ document.addEventListener("click", (event) => {
       && !event.target.closest("#ec-left, [data-toggle], dialog")) closeDrawers();
 });
 
+// A menu closes when something else is clicked, or one of its links.
+
+document.addEventListener("click", (event) => {
+  for (const menu of document.querySelectorAll(".ec-menu[open]")) {
+    if (event.target.closest("a") || !menu.contains(event.target)) menu.open = false;
+  }
+});
+
 // Light and dark. The choice is kept by the app and, for the first paint, by the browser.
 
 function setTheme(theme) {

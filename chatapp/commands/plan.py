@@ -83,7 +83,11 @@ def _note(note: Note) -> dict[str, Any]:
 
 
 def _show(made: MemoryPlan, texts: Texts) -> None:
-    values = {"pair": made.pair.name, "size": gigabytes(made.card_bytes)}
+    values = {
+        "pair": made.pair.name,
+        "card": made.card_gb,
+        "size": gigabytes(made.card_bytes),
+    }
     print(texts("plan.title", preset=made.preset.name, **values))
     for row in made.rows:
         label = texts(f"plan.rows.{row.key}")

@@ -89,6 +89,11 @@ class MemoryPlan:
     advice: tuple[Note, ...] = ()
 
     @property
+    def card_gb(self) -> int:
+        """The card as it is sold: a "24 GB" card has about 24 · 2³⁰ bytes."""
+        return round(self.card_bytes / GIB)
+
+    @property
     def free_bytes(self) -> int:
         """Of the card, what the plan leaves to nobody in particular."""
         return self.card_bytes - sum(row.bytes for row in self.rows)

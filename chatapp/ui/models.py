@@ -178,7 +178,8 @@ def _plan(texts: Texts, plan: MemoryPlan) -> dict[str, Any]:
     return {
         "pair": plan.pair.name,
         "preset": plan.preset.name,
-        "card": numbers.gigabytes(plan.card_bytes),
+        "card": plan.card_gb,
+        "size": numbers.gigabytes(plan.card_bytes),
         "rows": rows,
         "free": plan.free_bytes,
         "free_share": round(max(0, plan.free_bytes) / whole, 4),
