@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 
 import httpx
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import App
-from tests.browser.hands import SHORT, ask, number, replies
+from tests.browser.hands import LONG, SHORT, ask, figure, number, replies
 
 
 def look(page: Page, view: str) -> None:
@@ -30,6 +32,27 @@ def test_a_reply_step_by_step_and_back(page: Page) -> None:
     assert "ids" in tip.inner_text()
     replies(page).last.locator("[data-act=steps]").click()
     expect(replies(page).last.locator(".ec-md")).to_have_text(reply.locator(".ec-md").inner_text())
+
+
+def test_what_is_shown_follows_from_the_stream_in_the_export(page: Page) -> None:
+    reply = ask(page, LONG)
+    page.locator(".ec-menu summary").click()
+    with page.expect_download() as exported:
+        page.locator(".ec-menu a[href$='.json']").click()
+    trace = json.loads(Path(exported.value.path()).read_text("utf-8"))["messages"][-1]["trace"]
+    lengths, (first, *_, last) = trace["step_lengths"], trace["arrivals"]
+    tokens, steps = len(trace["token_ids"]), len(lengths)
+    assert sum(lengths) == tokens - 1  # the first token is the prefill's
+    speed = (last[1] - first[1]) / (last[0] - first[0])
+    line = reply.locator(".ec-evidence")
+    expect(line).to_contain_text(f"{sum(lengths) / steps:.2f} tokens a step")
+    expect(line).to_contain_text(f"{tokens} tokens / {steps} steps")
+    expect(line).to_contain_text(f"first token {first[0]:.2f} s")
+    assert abs(number(line.locator("b").first.inner_text()) - speed) <= 0.51
+    assert figure(page, "accept") == round(sum(lengths) / steps, 2)
+    for length in set(lengths):
+        bar = f"{lengths.count(length)} steps gained {length}"
+        expect(page.locator(f".ec-histogram [title='{bar}']")).to_have_count(1)
 
 
 def test_a_turn_is_compared_and_the_chat_lives_on(ready: App, page: Page) -> None:
