@@ -15,9 +15,9 @@ import hypothesis
 import pytest
 
 from chatapp.domain import Pair, Tree
+from chatapp.engine.planning import find_pair
 from chatapp.engine.process import Engine
 from chatapp.engine.prompt import ChatPrompt
-from chatapp.pairs import find_pair
 from chatapp.settings import Settings
 
 T = TypeVar("T")

@@ -16,11 +16,11 @@ from chatapp import locations
 from chatapp.devices import engine_device
 from chatapp.domain import Tree
 from chatapp.engine.client import EngineClient
+from chatapp.engine.planning import find_pair
 from chatapp.engine.process import Engine, attach
 from chatapp.engine.prompt import ChatPrompt
 from chatapp.engine.record import EngineRecord
 from chatapp.errors import EngineError
-from chatapp.pairs import find_pair
 from chatapp.settings import Settings
 
 START_TIMEOUT_S = 600

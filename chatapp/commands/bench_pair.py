@@ -6,8 +6,8 @@ from argparse import Namespace
 from dataclasses import replace
 
 from chatapp.domain import Pair, Tree
+from chatapp.engine.planning import find_pair
 from chatapp.errors import UsageError
-from chatapp.pairs import find_pair
 from chatapp.settings import Settings
 
 

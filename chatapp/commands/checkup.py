@@ -18,8 +18,8 @@ import psutil
 
 from chatapp import locations
 from chatapp.devices import engine_device
+from chatapp.engine.planning import find_pair
 from chatapp.launch import complete, machine
-from chatapp.pairs import find_pair
 from chatapp.settings import Settings
 from chatapp.ui import port as page_port
 

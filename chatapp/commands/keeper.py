@@ -16,10 +16,10 @@ from typing import Any
 from chatapp import locations
 from chatapp.devices import Device, engine_device
 from chatapp.domain import EngineState, EngineStatus, Pair
+from chatapp.engine.planning import find_pair
 from chatapp.engine.process import Engine
 from chatapp.engine.prompt import ChatPrompt
 from chatapp.errors import EngineError, ProductError
-from chatapp.pairs import find_pair
 from chatapp.pairs.models import ModelFolders
 from chatapp.pairs.start import start_name
 from chatapp.settings import Settings

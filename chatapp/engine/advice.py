@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from chatapp.domain import Card
-from chatapp.engine.plan import MemoryPlan, Note, PlannedPair, gigabytes, plan
+from chatapp.engine.plan import MemoryPlan, Note, gigabytes, plan
 from chatapp.engine.presets import Preset
+from chatapp.pairs.shapes import PlannedPair
 
 
 def advise(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from chatapp.engine.plan import MIB, PlannedPair, Row
+from chatapp.engine.plan import MIB, Row
+from chatapp.pairs.shapes import PlannedPair
 
 # Three processes with Python, torch and SGLang in them, and nothing else yet.
 PROCESS_BYTES = 3 * 550 * MIB

@@ -13,9 +13,9 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from chatapp.domain import Card, Tree
+from chatapp.domain import Card
 from chatapp.engine.presets import Preset
-from chatapp.pairs.shapes import ITEM_BYTES, DraftShape, TargetShape
+from chatapp.pairs.shapes import ITEM_BYTES, PlannedPair
 
 GIB = 1 << 30
 MIB = 1 << 20
@@ -30,22 +30,6 @@ LEAST_RESERVE_BYTES = 400 * MIB
 RESERVE_SHARE = 0.03
 PREFIXES_KEPT = 8
 SLACK_BYTES = GIB
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedPair:
-    """What a plan needs to know of a pair; its files need not be there."""
-
-    name: str
-    target: TargetShape
-    draft: DraftShape
-    tree: Tree
-    dtype: str
-    context_length: int
-
-    @property
-    def longest_context(self) -> int:
-        return min(self.target.context, self.draft.context)
 
 
 @dataclass(frozen=True, slots=True)

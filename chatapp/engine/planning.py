@@ -1,16 +1,34 @@
-"""From the settings and a card to a plan and its advice: what the app and ``plan`` share."""
+"""From the settings and a card to a plan, and to the pair as the engine shall run it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 
+from chatapp.devices import engine_device
 from chatapp.domain import Card, Pair
 from chatapp.engine.advice import advise
-from chatapp.engine.plan import MemoryPlan, PlannedPair, plan
+from chatapp.engine.plan import MemoryPlan, plan
 from chatapp.engine.presets import Preset, default_preset, preset, presets
+from chatapp.measure.cards import first_card
+from chatapp.pairs import check, locate
+from chatapp.pairs.models import ModelFolders
+from chatapp.pairs.planned import planned
+from chatapp.pairs.shapes import PlannedPair
+from chatapp.pairs.start import start_name
+from chatapp.settings import Settings
 
 AUTO = "auto"
+
+
+def find_pair(settings: Settings) -> Pair:
+    """The pair that the settings name, checked, and on a GPU set up as the memory plan
+    says. Raises PairError."""
+    models = ModelFolders(settings.data_dir)
+    pair = locate(start_name(settings, models) if settings.pair == AUTO else settings.pair, models)
+    check(pair)
+    card = None if engine_device(settings) == "cpu" else first_card()
+    return pair if card is None else set_up(pair, make_plan(card, planned(pair), settings.preset))
 
 
 def choose_preset(name: str, card: Card) -> Preset:

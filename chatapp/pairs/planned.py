@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from chatapp.domain import Pair
-from chatapp.engine.plan import PlannedPair
 from chatapp.errors import PairError
 from chatapp.pairs.catalogue import KnownPair, known_pairs
 from chatapp.pairs.configuration import configuration
 from chatapp.pairs.locate import locate
 from chatapp.pairs.models import ModelFolders
-from chatapp.pairs.shapes import DraftShape, TargetShape
+from chatapp.pairs.shapes import DraftShape, PlannedPair, TargetShape
 
 
 def planned_pair(name: str, models: ModelFolders) -> PlannedPair:

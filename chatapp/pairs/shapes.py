@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from chatapp.domain import Tree
+
 ITEM_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2, "fp8": 1, "fp8_e4m3": 1, "fp8_e5m2": 1}
 DRAFT_FEATURES = 3
 
@@ -154,3 +156,19 @@ def _attention(config: Mapping[str, Any]) -> Attention:
         kv_heads=int(config.get("num_key_value_heads") or heads),
         head_dim=int(config.get("head_dim") or int(config["hidden_size"]) // heads),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedPair:
+    """What a plan needs to know of a pair; its files need not be there."""
+
+    name: str
+    target: TargetShape
+    draft: DraftShape
+    tree: Tree
+    dtype: str
+    context_length: int
+
+    @property
+    def longest_context(self) -> int:
+        return min(self.target.context, self.draft.context)

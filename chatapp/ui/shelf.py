@@ -18,7 +18,7 @@ from chatapp.devices import engine_device
 from chatapp.domain import Card, EngineState, EngineStatus, MemorySample, Pair
 from chatapp.engine.command import engine_command
 from chatapp.engine.cpu_plan import cpu_rows
-from chatapp.engine.plan import GIB, MemoryPlan, PlannedPair
+from chatapp.engine.plan import GIB, MemoryPlan
 from chatapp.engine.planning import AUTO, make_plan
 from chatapp.engine.presets import presets
 from chatapp.errors import EngineError, InputError, PairError, ProductError
@@ -30,6 +30,7 @@ from chatapp.pairs.locate import locate, repositories
 from chatapp.pairs.models import ModelFolders
 from chatapp.pairs.planned import planned, planned_known, planned_pair
 from chatapp.pairs.progress import DownloadState, Progress
+from chatapp.pairs.shapes import PlannedPair
 from chatapp.pairs.sources import NAMES as SOURCES
 from chatapp.pairs.sources import sources
 from chatapp.pairs.start import meant_name

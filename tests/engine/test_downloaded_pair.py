@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from chatapp.domain import Pair, Role, Sampling
+from chatapp.engine.planning import find_pair
 from chatapp.engine.process import Engine
 from chatapp.engine.prompt import ChatPrompt
-from chatapp.pairs import find_pair
 from chatapp.settings import Settings
 from tests.conftest import READY_WITHIN_S
 from tests.hub import Hub, serve

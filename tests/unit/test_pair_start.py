@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from chatapp.commands.run import _name_the_pair
+from chatapp.engine.planning import find_pair
 from chatapp.errors import PairError
 from chatapp.launch import machine
-from chatapp.pairs import find_pair
 from chatapp.pairs.models import ModelFolders
 from chatapp.pairs.start import meant_name, start_name
 from chatapp.settings import Settings

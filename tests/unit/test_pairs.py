@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from chatapp import locations
 from chatapp.domain import Tree
+from chatapp.engine.planning import find_pair
 from chatapp.errors import PairError
-from chatapp.pairs import check, find_pair, locate
+from chatapp.pairs import check, locate
 from chatapp.pairs.weights import tensors
 from chatapp.settings import Settings
 from chatapp.texts import Texts

@@ -15,12 +15,12 @@ from chatapp.commands import plan as command
 from chatapp.domain import Card, Pair, Tree
 from chatapp.engine.advice import advise
 from chatapp.engine.command import engine_command
-from chatapp.engine.plan import CUDA_CONTEXT_BYTES, GIB, MemoryPlan, PlannedPair, plan
+from chatapp.engine.plan import CUDA_CONTEXT_BYTES, GIB, MemoryPlan, plan
 from chatapp.engine.planning import make_plan, set_up
 from chatapp.engine.presets import Preset, default_preset, preset, presets
 from chatapp.errors import UsageError
 from chatapp.pairs.planned import planned_known
-from chatapp.pairs.shapes import Attention, DraftShape, TargetShape
+from chatapp.pairs.shapes import Attention, DraftShape, PlannedPair, TargetShape
 from chatapp.settings import Settings
 from chatapp.texts import Texts
 from tests import toy_pair
