@@ -108,7 +108,7 @@ async def test_a_life_with_a_stolen_port_and_a_killed_scheduler(
         store = Store(data_dir / "chats.sqlite3")
         turns = Turns(store, engine, lambda: prompt)
         chat = store.create_conversation("").id
-        reading = asyncio.create_task(last(turns.send(chat, "Write on.", LONG)))
+        reading = asyncio.create_task(last(turns.send(chat, "Tell me a story about an owl", LONG)))
         await until(lambda: bool((now := turns.running(chat)) and now.reply.text), 30)
         os.kill(pids["scheduler"], signal.SIGKILL)
         noticed = await until(lambda: engine.status().state is EngineState.FAILED, 30)
