@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from chatapp.training.target import Attention, Norm, Perceptron, Shape, attend, rotation
+from chatapp.training.shape import Shape
+from chatapp.training.target import Attention, Norm, Perceptron, attend, rotation
 
 KeysValues = tuple[Tensor, Tensor]
 
@@ -122,29 +123,10 @@ class Draft(nn.Module):
 
     def config(self, end: int) -> dict[str, object]:
         """``config.json`` of the checkpoint."""
-        shape = self.shape
-        return {
+        return self.shape.config(end) | {
             "architectures": ["LlamaForCausalLMEagle3"],
-            "attention_bias": False,
-            "attention_dropout": 0.0,
-            "bos_token_id": None,
             "draft_vocab_size": len(self.d2t),
-            "eos_token_id": end,
-            "head_dim": shape.head_dim,
-            "hidden_act": "silu",
-            "hidden_size": shape.hidden,
-            "initializer_range": 0.02,
-            "intermediate_size": shape.inner,
-            "max_position_embeddings": shape.context,
             "model_type": "llama",
-            "num_attention_heads": shape.heads,
             "num_hidden_layers": 1,
-            "num_key_value_heads": shape.kv_heads,
-            "rms_norm_eps": shape.epsilon,
-            "rope_scaling": None,
-            "rope_theta": shape.rope_theta,
             "tie_word_embeddings": False,
-            "torch_dtype": "float16",
-            "use_cache": True,
-            "vocab_size": shape.vocabulary,
         }

@@ -20,7 +20,6 @@ from chatapp.training.dialogues import dialogue, dialogues
 from chatapp.training.draft import Draft
 from chatapp.training.generate import greedy
 from chatapp.training.halves import Losses, rows_of
-from chatapp.training.learn_target import target_shape
 from chatapp.training.recipe import Recipe
 from chatapp.training.run import Report, Run
 from chatapp.training.target import Target
@@ -131,7 +130,7 @@ def loss_of(
 def new_draft(recipe: Recipe, target: Target, hot: Tensor) -> Draft:
     """Begins from what the target knows: its embeddings and its head."""
     torch.manual_seed(recipe.seed + 1)
-    draft = Draft(replace(target_shape(recipe), heads=recipe.draft.heads), hot)
+    draft = Draft(replace(target.shape, heads=recipe.draft.heads), hot)
     for weight in draft.parameters():
         if weight.dim() == 2:
             nn.init.normal_(weight, std=0.03)
@@ -153,7 +152,7 @@ class DraftMaker:
     answers: tuple[Exchange, ...]
 
     def __call__(self) -> tuple[Draft, Losses]:
-        target = Target(target_shape(self.recipe))
+        target = Target(self.recipe.target.shape)
         target.load_state_dict(torch.load(self.target, weights_only=True))
         target.requires_grad_(False)
         form = ChatFormat(Tokenizer.from_str(self.tokenizer))

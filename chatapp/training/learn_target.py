@@ -18,17 +18,8 @@ from chatapp.training.dialogues import dialogue
 from chatapp.training.halves import Losses, rows_of
 from chatapp.training.recipe import Recipe
 from chatapp.training.run import Run
-from chatapp.training.target import Shape, Target
+from chatapp.training.target import Target
 from chatapp.training.tokenizer import ChatFormat
-
-
-def target_shape(recipe: Recipe) -> Shape:
-    numbers = recipe.target
-    return Shape(
-        vocabulary=recipe.vocabulary, layers=numbers.layers, hidden=numbers.hidden,
-        inner=numbers.inner, heads=numbers.heads, kv_heads=numbers.kv_heads,
-        head_dim=numbers.head_dim, context=numbers.context,
-    )  # fmt: skip
 
 
 def row(
@@ -81,7 +72,7 @@ class TargetMaker:
         def losses(model: Target, step: int, half: int) -> tuple[Tensor, int]:
             return loss_of(model, *batch(self.recipe, form, step, half))
 
-        return Target(target_shape(self.recipe)), losses
+        return Target(self.recipe.target.shape), losses
 
 
 def target_run(recipe: Recipe, tokenizer: str, path: Path, alone: bool = False) -> Run:

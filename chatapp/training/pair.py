@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from chatapp.training.draft import Draft
 from chatapp.training.recipe import Recipe
-from chatapp.training.target import Shape, Target
+from chatapp.training.shape import Shape
+from chatapp.training.target import Target
 from chatapp.training.tokenizer import ChatFormat, save_tokenizer
 
 TREE = "7/1/8"
@@ -82,26 +83,14 @@ def save_pair(
             "draft": "draft",
             "tree": tree,
             "dtype": "float32",
-            "context_length": recipe.target.context,
+            "context_length": recipe.target.shape.context,
             "drafter": "EAGLE3",
         },
     )
 
 
 def read_shape(folder: Path) -> Shape:
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    return Shape(
-        vocabulary=config["vocab_size"],
-        layers=config["num_hidden_layers"],
-        hidden=config["hidden_size"],
-        inner=config["intermediate_size"],
-        heads=config["num_attention_heads"],
-        kv_heads=config["num_key_value_heads"],
-        head_dim=config["head_dim"],
-        context=config["max_position_embeddings"],
-        rope_theta=config["rope_theta"],
-        epsilon=config["rms_norm_eps"],
-    )
+    return Shape.from_config(json.loads((folder / "config.json").read_text(encoding="utf-8")))
 
 
 def widen(folder: Path) -> dict[str, Tensor]:

@@ -17,7 +17,7 @@ from tokenizers import Tokenizer
 from chatapp.training import checkpoint
 from chatapp.training.corpus import make_tokenizer
 from chatapp.training.learn_draft import DraftMaker, Exchange, draft_run, hot_ids, own_answers
-from chatapp.training.learn_target import target_run, target_shape
+from chatapp.training.learn_target import target_run
 from chatapp.training.pair import round_weights, save_pair
 from chatapp.training.recipe import Recipe
 from chatapp.training.run import Report
@@ -48,7 +48,7 @@ def target_stage(
             return None
         round_weights(run.model)
         checkpoint.save(final, run.model.state_dict())
-    target = Target(target_shape(recipe))
+    target = Target(recipe.target.shape)
     target.load_state_dict(torch.load(final, weights_only=True))
     return target.eval()
 

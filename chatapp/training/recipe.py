@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from chatapp.training.shape import Shape
+
 
 @dataclass(frozen=True)
 class Pace:
@@ -36,13 +38,9 @@ class TargetRecipe:
     """``facts``: from a step on, topics of single facts and of numbers, which take the
     longest to learn, are drawn so many times as often as their weights say."""
 
-    layers: int = 16
-    hidden: int = 160
-    inner: int = 448
-    heads: int = 3
-    kv_heads: int = 1
-    head_dim: int = 64
-    context: int = 2048
+    shape: Shape = Shape(
+        vocabulary=3072, layers=16, hidden=160, inner=448, heads=3, kv_heads=1, head_dim=64
+    )
     rows: tuple[Rows, ...] = (
         Rows(128, 32, 0.62),
         Rows(256, 16, 0.22),
@@ -87,10 +85,14 @@ class Recipe:
     """The pocket pair. The tokenizer is trained on the first ``corpus_turns`` turns."""
 
     seed: int = 20
-    vocabulary: int = 3072
     corpus_turns: int = 60_000
     target: TargetRecipe = TargetRecipe()
     draft: DraftRecipe = DraftRecipe()
+
+    @property
+    def vocabulary(self) -> int:
+        """Tokens that the tokenizer has."""
+        return self.target.shape.vocabulary
 
 
 POCKET = Recipe()

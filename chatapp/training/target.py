@@ -7,37 +7,13 @@ into ``config.json``.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from chatapp.training.shape import Shape
+
 SHORT = 512
-
-
-@dataclass(frozen=True)
-class Shape:
-    """The sizes of a target. The draft's one layer has the same."""
-
-    vocabulary: int
-    layers: int = 16
-    hidden: int = 192
-    inner: int = 512
-    heads: int = 6
-    kv_heads: int = 2
-    head_dim: int = 32
-    context: int = 2048
-    rope_theta: float = 1e6
-    epsilon: float = 1e-6
-
-    @property
-    def feature_layers(self) -> tuple[int, int, int]:
-        """After which layers the draft reads: SGLang's default for EAGLE-3."""
-        return (2, self.layers // 2, self.layers - 3)
-
-    def as_dict(self) -> dict[str, float]:
-        return asdict(self)
 
 
 class Norm(nn.Module):
@@ -204,30 +180,10 @@ class Target(nn.Module):
 
     def config(self, end: int) -> dict[str, object]:
         """``config.json`` of the checkpoint; ``end`` is the id of ``<|im_end|>``."""
-        shape = self.shape
-        return {
+        return self.shape.config(end) | {
             "architectures": ["Qwen3ForCausalLM"],
-            "attention_bias": False,
-            "attention_dropout": 0.0,
-            "bos_token_id": None,
-            "eos_token_id": end,
-            "head_dim": shape.head_dim,
-            "hidden_act": "silu",
-            "hidden_size": shape.hidden,
-            "initializer_range": 0.02,
-            "intermediate_size": shape.inner,
-            "max_position_embeddings": shape.context,
             "model_type": "qwen3",
-            "num_attention_heads": shape.heads,
-            "num_hidden_layers": shape.layers,
-            "num_key_value_heads": shape.kv_heads,
-            "rms_norm_eps": shape.epsilon,
-            "rope_scaling": None,
-            "rope_theta": shape.rope_theta,
             "sliding_window": None,
             "tie_word_embeddings": True,
-            "torch_dtype": "float16",
-            "use_cache": True,
             "use_sliding_window": False,
-            "vocab_size": shape.vocabulary,
         }

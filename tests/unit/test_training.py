@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,14 +27,14 @@ from chatapp.training.learn_target import TargetMaker, target_run
 from chatapp.training.optimizer import orthogonal, rate
 from chatapp.training.pair import load_pair, round_weights, save_pair
 from chatapp.training.recipe import DraftRecipe, Pace, Recipe, Rows, TargetRecipe
-from chatapp.training.target import Shape, Target
+from chatapp.training.shape import Shape
+from chatapp.training.target import Target
 from chatapp.training.tokenizer import ChatFormat
 
 TOY = Recipe(
-    vocabulary=600,
     corpus_turns=300,
     target=TargetRecipe(
-        layers=8, hidden=32, inner=64, heads=2, kv_heads=1, head_dim=16, context=128,
+        Shape(600, layers=8, hidden=32, inner=64, heads=2, kv_heads=1, head_dim=16, context=128),
         rows=(Rows(24, 4, 0.5), Rows(40, 2, 0.5)),
         pace=Pace(((0, 0.5), (1, 1.0), (8, 0.1)), muon_rate=0.02, adam_rate=4e-3),
     ),
@@ -91,7 +90,7 @@ def test_unrolled_rounds_equal_a_step_by_step_recomputation() -> None:
 def test_the_first_guess_after_a_prompt_is_trained() -> None:
     """Only the answer's second token is marked; its loss must reach the draft."""
     target = toy_target()
-    draft = new_draft(replace(TOY, vocabulary=300), target, torch.arange(300))
+    draft = new_draft(TOY, target, torch.arange(300))
     ids = torch.randint(0, 300, (1, 8))
     marks = torch.zeros(1, 8, dtype=torch.bool)
     marks[0, 5] = True
@@ -298,7 +297,7 @@ def test_the_draft_has_the_names_that_the_engine_expects(pair: Path) -> None:
     assert names(pair / "draft") == layer | rest
     config = json.loads((pair / "draft" / "config.json").read_text())
     assert config["architectures"] == ["LlamaForCausalLMEagle3"]
-    assert config["max_position_embeddings"] == TOY.target.context
+    assert config["max_position_embeddings"] == TOY.target.shape.context
 
 
 def test_a_pair_is_read_back_as_it_was_written(pair: Path, tokenizer: Tokenizer) -> None:
