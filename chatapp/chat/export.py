@@ -13,6 +13,7 @@ from typing import Any
 from chatapp.chat.store import Store
 from chatapp.chat.traces import Traces, document
 from chatapp.domain import Figures, Message, Role
+from chatapp.measure.bench_report import number
 from chatapp.texts import Texts
 
 
@@ -40,10 +41,6 @@ def as_markdown(store: Store, conversation_id: int, texts: Texts) -> str:
 
 def figures_line(texts: Texts, figures: Figures) -> str:
     """The figures of one reply in a line; what is missing is a dash."""
-
-    def number(value: float | None, digits: int) -> str:
-        return "–" if value is None else f"{value:.{digits}f}"
-
     line = texts(
         "export.figures",
         tokens=figures.completion_tokens,

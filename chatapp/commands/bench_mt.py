@@ -188,7 +188,6 @@ def duration(seconds: float | None) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-
 def setting_for(pair: Pair, settings: Settings) -> Setting:
     """Where an engine of this pair would measure."""
     device = engine_device(settings)

@@ -113,18 +113,12 @@ def reports(folder: Path) -> list[Path]:
 
 
 def bars(texts: Texts, landscape: Landscape) -> list[Bar]:
-    top = _top(landscape)
-    best = landscape.best
-    return [
-        _bar(texts, landscape, attempt, top, attempt is best, at == 0)
-        for at, attempt in enumerate(landscape.attempts)
-    ]
+    return [_bar(texts, landscape, attempt) for attempt in landscape.attempts]
 
 
-def _bar(
-    texts: Texts, landscape: Landscape, attempt: Attempt, top: float, best: bool, current: bool
-) -> Bar:
-    speedup = attempt.speedup
+def _bar(texts: Texts, landscape: Landscape, attempt: Attempt) -> Bar:
+    speedup, top = attempt.speedup, _top(landscape)
+    current = attempt is landscape.current
     notes = []
     if current:
         notes.append(texts("benchmark.current"))
@@ -141,7 +135,7 @@ def _bar(
         speed=numbers.speed(attempt.tokens_per_second),
         accept=numbers.length(attempt.accept_length),
         note=" · ".join(notes),
-        best=best,
+        best=attempt is landscape.best,
         current=current,
         left=attempt.gave_up,
     )
