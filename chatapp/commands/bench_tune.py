@@ -18,8 +18,8 @@ from datetime import datetime
 from pathlib import Path
 
 from chatapp import locations
+from chatapp.chat.choices import keep_tree
 from chatapp.chat.language import detect
-from chatapp.chat.preset import keep_tree, tuned
 from chatapp.chat.store import Store
 from chatapp.commands.bench_mt import engine_for, setting_for
 from chatapp.domain import Pair, Role, Sampling, Tree
@@ -42,7 +42,7 @@ def main(arguments: Namespace, settings: Settings) -> int:
     if attach(locations.engine_log(settings.data_dir)) is not None:
         raise UsageError("tune_app_runs")
     store = Store(locations.store(settings.data_dir))
-    pair = tuned(find_pair(settings), store)
+    pair = find_pair(settings)
     prompts = prompts_for(getattr(arguments, "questions", ()), pair, store, arguments)
     landscape = asyncio.run(_race(arguments, settings, pair, prompts, texts))
     told = tune_report.document(landscape, _now())

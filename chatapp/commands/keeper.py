@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -28,11 +28,8 @@ _log = logging.getLogger(__name__)
 
 
 class EngineKeeper:
-    def __init__(
-        self, settings: Settings, adjust: Callable[[Pair], Pair] = lambda pair: pair
-    ) -> None:
-        """``adjust`` puts in what was chosen for this machine, the tree say."""
-        self._settings, self._adjust = settings, adjust
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._engine: Engine | None = None
         self._failure: ProductError | None = None
         self._starting = self._ending = False
@@ -49,7 +46,7 @@ class EngineKeeper:
         """The engine makes room for others, one after the other, of this pair on this
         device. It is started again afterwards as it was, whatever happens."""
         async with self._busy:
-            pair = self._adjust(await asyncio.to_thread(find_pair, self._settings))
+            pair = await asyncio.to_thread(find_pair, self._settings)
             device = await asyncio.to_thread(engine_device, self._settings)
             try:
                 if self._engine is not None:
@@ -144,7 +141,7 @@ class EngineKeeper:
         return self._prompt
 
     async def _start(self) -> None:
-        pair = self._adjust(await asyncio.to_thread(find_pair, self._settings))
+        pair = await asyncio.to_thread(find_pair, self._settings)
         self._pair, self._prompt = pair, None
         device = await asyncio.to_thread(engine_device, self._settings)
         log = locations.engine_log(self._settings.data_dir)

@@ -1,6 +1,7 @@
 """``plan``: what would go into the video memory, before anything is loaded or downloaded.
 
-Without ``--gpu-memory`` it plans for the card of this machine, with what others hold now.
+Without ``--gpu-memory`` it plans for the card of this machine, with what others hold now,
+and for the pair and preset that were chosen on the page.
 That a pair does not fit is an answer, not a failure: the exit code is 0 then too.
 """
 
@@ -10,6 +11,7 @@ import json
 from argparse import Namespace
 from typing import Any
 
+from chatapp.chat.choices import with_choices
 from chatapp.domain import Card
 from chatapp.engine.plan import GIB, MemoryPlan, Note, gigabytes
 from chatapp.engine.planning import make_plan
@@ -25,7 +27,9 @@ _BAR = 40
 
 
 def main(arguments: Namespace, settings: Settings) -> int:
-    made = plan_for(settings, _card(arguments.gpu_memory), arguments.context)
+    card = _card(arguments.gpu_memory)
+    meant = with_choices(settings) if arguments.gpu_memory is None else settings
+    made = plan_for(meant, card, arguments.context)
     if arguments.json:
         print(json.dumps(as_json(made), ensure_ascii=False))
     else:

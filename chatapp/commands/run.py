@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from chatapp import locations
+from chatapp.chat.choices import with_choices
 from chatapp.devices import engine_device
 from chatapp.errors import UsageError
 from chatapp.instance import AlreadyRunning, Claim, claim
@@ -33,7 +34,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main(arguments: Namespace, settings: Settings) -> int:
-    texts = Texts(system_language())
+    settings, texts = with_choices(settings), Texts(system_language())
     held = claim(settings.data_dir)
     if isinstance(held, AlreadyRunning):
         return _already(held, settings, texts)
@@ -92,7 +93,6 @@ async def _serve(listening: socket.socket, settings: Settings) -> None:
 
 def _services(settings: Settings) -> tuple[Any, Any]:
     from chatapp.chat.auto import Auto
-    from chatapp.chat.preset import tuned
     from chatapp.chat.store import Store
     from chatapp.chat.turns import Turns
     from chatapp.commands.keeper import EngineKeeper
@@ -101,11 +101,10 @@ def _services(settings: Settings) -> tuple[Any, Any]:
     from chatapp.measure.sampler import MemorySampler
     from chatapp.ui.lab import Lab
     from chatapp.ui.services import Services
-    from chatapp.ui.shelf import Shelf, with_choices
+    from chatapp.ui.shelf import Shelf
 
     store = Store(locations.store(settings.data_dir))
-    settings = with_choices(settings, store.preference)
-    keeper = EngineKeeper(settings, lambda pair: tuned(pair, store))
+    keeper = EngineKeeper(settings)
     auto = Auto(store, lambda: setting_of(keeper.status()))
     turns = Turns(store, keeper, keeper.prompt, auto.choose)
     sample = MemorySampler(keeper.pids).sample

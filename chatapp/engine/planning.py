@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from chatapp.chat.choices import tuned, with_choices
 from chatapp.devices import engine_device
 from chatapp.domain import Card, Pair
 from chatapp.engine.advice import advise
@@ -22,10 +23,11 @@ AUTO = "auto"
 
 
 def find_pair(settings: Settings) -> Pair:
-    """The pair that the settings name, checked, and on a GPU set up as the memory plan
-    says. Raises PairError."""
-    models = ModelFolders(settings.data_dir)
-    pair = locate(start_name(settings, models) if settings.pair == AUTO else settings.pair, models)
+    """The pair that the settings or the person on the page named, checked, with the tree
+    that was kept for it, and on a GPU set up as the memory plan says. Raises PairError."""
+    settings, models = with_choices(settings), ModelFolders(settings.data_dir)
+    name = start_name(settings, models) if settings.pair == AUTO else settings.pair
+    pair = tuned(locate(name, models), settings)
     check(pair)
     card = None if engine_device(settings) == "cpu" else first_card()
     return pair if card is None else set_up(pair, make_plan(card, planned(pair), settings.preset))

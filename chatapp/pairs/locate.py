@@ -30,7 +30,7 @@ def locate(name: str, models: ModelFolders | None = None) -> Pair:
         return _known(known_pairs()[name], models)
     if "," in name:
         target, _, draft = name.partition(",")
-        return _from_folders(_folder(target, models), _folder(draft, models))
+        return _from_folders(*(_folder(part.strip(), name, models) for part in (target, draft)))
     folder = Path(name).expanduser().absolute()
     if (folder / "pair.json").is_file():
         return _described(folder)
@@ -64,13 +64,16 @@ def _known(known: KnownPair, models: ModelFolders) -> Pair:
     )
 
 
-def _folder(name: str, models: ModelFolders) -> Path:
-    path = Path(name.strip()).expanduser().absolute()
+def _folder(part: str, name: str, models: ModelFolders) -> Path:
+    """Of one half of the pair ``name``."""
+    path = Path(part).expanduser().absolute()
     if path.is_dir():
         return path
-    if _is_model_name(name.strip()) and (found := models.find(name.strip())):
+    if not _is_model_name(part):
+        raise PairError("pair_folder_missing", path=path)
+    if found := models.find(part):
         return found
-    raise PairError("pair_folder_missing", path=path)
+    raise PairError("pair_not_here", name=name.replace(" ", ""), model=part)
 
 
 def _is_model_name(text: str) -> bool:

@@ -18,8 +18,8 @@ from typing import Any, Literal, Protocol
 
 from chatapp import locations
 from chatapp.chat.auto import Auto
+from chatapp.chat.choices import keep_tree
 from chatapp.chat.comparisons import Comparisons
-from chatapp.chat.preset import keep_tree
 from chatapp.chat.store import Store
 from chatapp.chat.traces import Traces
 from chatapp.domain import EngineState, EngineStatus, Pair, Sampling, Tree

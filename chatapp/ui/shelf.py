@@ -322,15 +322,4 @@ def _argument(command: list[str], flag: str) -> int | None:
     return int(command[command.index(flag) + 1]) if flag in command else None
 
 
-def with_choices(settings: Settings, remembered: Callable[[str], object]) -> Settings:
-    """The settings with what was chosen on the page; a flag, the environment and the file
-    say more than that."""
-    chosen = {
-        name: value
-        for name in ("pair", "preset")
-        if settings.source(name) == "default" and (value := remembered(name))
-    }
-    return settings.model_copy(update=chosen) if chosen else settings
-
-
-__all__ = ["CARDS", "DownloadState", "PairState", "Shelf", "with_choices"]
+__all__ = ["CARDS", "DownloadState", "PairState", "Shelf"]

@@ -93,8 +93,8 @@ CONTRAST = """() => {
     const words = walk.currentNode.data.trim().slice(0, 20);
     if (!words || !element.checkVisibility({ opacityProperty: true })) continue;
     if (element.closest('.is-none, :disabled')) continue;
-    const [a, b] = [lum(parse(getComputedStyle(element).color)), lum(under(element))].sort((x, y) => x - y);
-    const ratio = (b + .05) / (a + .05);
+    const both = [lum(parse(getComputedStyle(element).color)), lum(under(element))];
+    const ratio = (Math.max(...both) + .05) / (Math.min(...both) + .05);
     if (ratio < 4.5) found.push(`${words}: ${ratio.toFixed(2)}`);
   }
   return found;

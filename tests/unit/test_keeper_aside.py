@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from chatapp.chat.preset import keep_tree, tuned
-from chatapp.chat.store import Store
 from chatapp.commands import keeper as keeper_module
 from chatapp.commands.keeper import EngineKeeper
 from chatapp.domain import EngineState, EngineStatus, Pair, Tree
@@ -48,10 +45,7 @@ def keeper(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> EngineKeeper:
     monkeypatch.setattr(keeper_module, "find_pair", lambda settings: PAIR)
     monkeypatch.setattr(keeper_module, "engine_device", lambda settings: "cpu")
     monkeypatch.setattr(keeper_module, "ChatPrompt", lambda *_: object())
-    store = Store(tmp_path / "chats.sqlite3")
-    keeper = EngineKeeper(Settings(data_dir=tmp_path), lambda pair: tuned(pair, store))
-    keeper.store = store  # type: ignore[attr-defined]
-    return keeper
+    return EngineKeeper(Settings(data_dir=tmp_path))
 
 
 async def race(keeper: EngineKeeper, ends: BaseException | None = None) -> None:
@@ -118,15 +112,3 @@ async def test_an_engine_that_does_not_come_back_says_so(keeper: EngineKeeper) -
         Recorded.fails = True
     assert keeper.status().state is EngineState.FAILED
     assert keeper.status().failure == "engine_cannot_start"
-
-
-async def test_the_tree_that_was_kept_is_the_one_it_starts_with(keeper: EngineKeeper) -> None:
-    store: Store = keeper.store  # type: ignore[attr-defined]
-    keep_tree(store, PAIR, Tree(3, 1, 4))
-    await keeper.start()
-    assert Recorded.done == ["start 3/1/4"]
-    assert tuned(replace(PAIR, name="another"), store).tree == PAIR.tree
-    keep_tree(store, PAIR, None)
-    assert tuned(PAIR, store) == PAIR
-    store.set_preference("tree:pocket", "no tree")
-    assert tuned(PAIR, store) == PAIR

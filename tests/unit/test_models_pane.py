@@ -19,7 +19,7 @@ from chatapp.pairs.progress import DownloadState, FileProgress, Progress
 from chatapp.settings import Settings
 from chatapp.texts import LANGUAGES, Texts
 from chatapp.ui import models
-from chatapp.ui.shelf import HIDDEN_KEY, PairState, Shelf, with_choices
+from chatapp.ui.shelf import HIDDEN_KEY, PairState, Shelf
 from tests.hub import Hub, serve
 from tests.toy_pair import draft_files, target_files
 
@@ -285,18 +285,6 @@ async def test_the_foot_invites_to_what_the_card_is_meant_for(shelf: Shelf, hub:
     assert shelf._download.wait(30).state is DownloadState.FINISHED
     shelf._seen.clear()
     assert models.invitation(EN, shelf) == ""
-
-
-def test_what_was_chosen_counts_less_than_what_is_said(
-    data_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    remembered = {"pair": "published", "preset": "long"}
-    settings = with_choices(Settings.load(data_dir=data_dir), remembered.get)
-    assert (settings.pair, settings.preset) == ("published", "long")
-    settings = with_choices(Settings.load(data_dir=data_dir, pair="pocket"), remembered.get)
-    assert (settings.pair, settings.preset) == ("pocket", "long")
-    monkeypatch.setenv("EAGLECHAT_PRESET", "small")
-    assert with_choices(Settings.load(data_dir=data_dir), remembered.get).preset == "small"
 
 
 def test_a_page_of_evil_words_runs_nothing(shelf: Shelf, keeper: Keeper) -> None:

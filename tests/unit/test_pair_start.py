@@ -94,7 +94,8 @@ def test_a_pair_by_its_models_names(data_dir: Path) -> None:
     assert find_pair(told).target.name == "some--target"
     with pytest.raises(PairError) as refused:
         find_pair(settings(data_dir, device="cpu", pair="some/target,other/draft"))
-    assert refused.value.key == "pair_folder_missing"
+    assert refused.value.key == "pair_not_here"
+    assert refused.value.values["name"] == "some/target,other/draft"
 
 
 def test_the_terminal_says_what_there_is_to_download(
