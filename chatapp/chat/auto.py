@@ -25,9 +25,7 @@ class Auto:
         speedup = found.speedup.value if found.speedup else None
         return AutoChoice(found.keep_on, found.state, speedup)
 
-    def verdict(
-        self, conversation_id: int | None, language: str = "", kind: str = ""
-    ) -> Verdict:
+    def verdict(self, conversation_id: int | None, language: str = "", kind: str = "") -> Verdict:
         """About this conversation's next reply: its language and kind are those of the
         last reply, unless they are given."""
         messages = self._store.messages(conversation_id) if conversation_id else []

@@ -99,9 +99,7 @@ class Store:
     def set_choice(self, message: Message, choice: AutoChoice) -> None:
         """What *auto* chose for a reply; its conversation shows it from now on."""
         with self.write() as db:
-            db.execute(
-                "UPDATE message SET choice = ? WHERE id = ?", (_column(choice), message.id)
-            )
+            db.execute("UPDATE message SET choice = ? WHERE id = ?", (_column(choice), message.id))
             db.execute(
                 "UPDATE conversation SET speculation = ? WHERE id = ?",
                 (choice.speculation, message.conversation_id),
@@ -139,9 +137,7 @@ class Store:
     def add_turn(self, conversation_id: int, text: str, language: str) -> tuple[Message, Message]:
         """A user message and its waiting reply, both or neither."""
         with self.write() as db:
-            user = _insert(
-                db, conversation_id, Role.USER, text, MessageState.FINISHED, language
-            )
+            user = _insert(db, conversation_id, Role.USER, text, MessageState.FINISHED, language)
             reply = _insert(db, conversation_id, Role.ASSISTANT, "", MessageState.WAITING, None)
         return user, reply
 
@@ -152,9 +148,7 @@ class Store:
                 "DELETE FROM message WHERE conversation_id = ? AND id > ?",
                 (user.conversation_id, user.id),
             )
-            return _insert(
-                db, user.conversation_id, Role.ASSISTANT, "", MessageState.WAITING, None
-            )
+            return _insert(db, user.conversation_id, Role.ASSISTANT, "", MessageState.WAITING, None)
 
     def update_message(self, message_id: int, **fields: Any) -> Message:
         """Set some of ``text, state, language, figures, finish_reason, error, error_values``."""

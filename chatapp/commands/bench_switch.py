@@ -49,9 +49,7 @@ def main(arguments: Namespace, settings: Settings) -> int:
     return 0
 
 
-async def measure(
-    arguments: Namespace, pair: Pair, settings: Settings, say: Say
-) -> dict[str, Any]:
+async def measure(arguments: Namespace, pair: Pair, settings: Settings, say: Say) -> dict[str, Any]:
     """Both engines are up at once, so that their turns lie close together."""
     engines = _engines(pair, settings)
     say("starting", pair=pair.name, tree=pair.tree)
@@ -125,4 +123,3 @@ def _engines(pair: Pair, settings: Settings) -> dict[str, Engine]:
     plain = Engine(pair, device, folder / "plain.log", extra, speculation=False)
     switchable = Engine(pair, device, folder / "switch.log", extra)
     return {"plain": plain, "off": switchable, "on": switchable}
-

@@ -64,9 +64,7 @@ def main(arguments: Namespace, settings: Settings) -> int:
     return 0
 
 
-def prompts_for(
-    files: Sequence[str], pair: Pair, store: Store, arguments: Namespace
-) -> list[str]:
+def prompts_for(files: Sequence[str], pair: Pair, store: Store, arguments: Namespace) -> list[str]:
     """From the files given, else the newest own prompts, else what the project brings."""
     wanted = getattr(arguments, "limit", PROMPTS)
     own = [] if files else store.recent_prompts(wanted)

@@ -57,9 +57,7 @@ class ChatPrompt:
             hidden.append(found.group())
             return f"{mark}{len(hidden) - 1}\ue001"
 
-        rendered = self._render(
-            [(role, self._specials.sub(hide, text)) for role, text in messages]
-        )
+        rendered = self._render([(role, self._specials.sub(hide, text)) for role, text in messages])
         ids: list[int] = []
         for piece in self._specials.split(rendered):
             if piece in self._special:

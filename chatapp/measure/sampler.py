@@ -17,9 +17,7 @@ from chatapp.measure.gpus import Gpus
 class MemorySampler:
     """``engine_pids`` names the engine's processes: name → pid."""
 
-    def __init__(
-        self, engine_pids: Callable[[], dict[str, int]], gpus: Gpus | None = None
-    ) -> None:
+    def __init__(self, engine_pids: Callable[[], dict[str, int]], gpus: Gpus | None = None) -> None:
         self._engine_pids = engine_pids
         self._gpus = gpus or Gpus()
         self._app = psutil.Process()

@@ -96,8 +96,7 @@ def read_shape(folder: Path) -> Shape:
 def widen(folder: Path) -> dict[str, Tensor]:
     state = load_file(folder / "model.safetensors")
     return {
-        name: value.float() if value.is_floating_point() else value
-        for name, value in state.items()
+        name: value.float() if value.is_floating_point() else value for name, value in state.items()
     }
 
 

@@ -78,9 +78,7 @@ def make_pair(
         return False
     answers = answers_stage(recipe, work, target, form, report)
     hot = tuple(hot_ids(recipe, form, answers).tolist())
-    maker = DraftMaker(
-        recipe, tokenizer.to_str(), work / "target_final.pt", hot, tuple(answers)
-    )
+    maker = DraftMaker(recipe, tokenizer.to_str(), work / "target_final.pt", hot, tuple(answers))
     run = draft_run(maker, work / "draft.pt")
     done = run.go(report, until)
     run.close()

@@ -16,9 +16,7 @@ COUNT = 4
 
 def empty(texts: Texts) -> Markup:
     order = sorted(LANGUAGES, key=lambda language: language != texts.language)
-    return render(
-        "empty", texts, examples=[(language, examples(language)) for language in order]
-    )
+    return render("empty", texts, examples=[(language, examples(language)) for language in order])
 
 
 @lru_cache

@@ -10,13 +10,9 @@ from chatapp.ui import numbers
 from chatapp.ui.render import render
 
 
-def head(
-    texts: Texts, title: str, status: EngineStatus, conversation: int | None = None
-) -> Markup:
+def head(texts: Texts, title: str, status: EngineStatus, conversation: int | None = None) -> Markup:
     """Says so when the engine's accept length is simulated. ``conversation`` is the one that
     can be exported."""
     length = status.simulated_accept_length
     simulated = None if length is None else numbers.length(length)
-    return render(
-        "head", texts, title=title, simulated=simulated, conversation=conversation
-    )
+    return render("head", texts, title=title, simulated=simulated, conversation=conversation)

@@ -139,9 +139,7 @@ class Lab:
 
     end = cancel
 
-    def _start(
-        self, kind: Kind, work: Callable[[Latest[State]], Any]
-    ) -> Experiment:
+    def _start(self, kind: Kind, work: Callable[[Latest[State]], Any]) -> Experiment:
         if self.running is not None:
             raise InputError("lab_busy")
         experiment = Experiment(Latest(State(kind, "waiting")))
@@ -150,9 +148,7 @@ class Lab:
         self.changed()
         return experiment
 
-    async def _run(
-        self, latest: Latest[State], work: Callable[[Latest[State]], Any]
-    ) -> None:
+    async def _run(self, latest: Latest[State], work: Callable[[Latest[State]], Any]) -> None:
         try:
             await work(latest)
             self._put(latest, stage="finished")
@@ -173,9 +169,7 @@ class Lab:
     async def _compare(self, plan: Plan, latest: Latest[State]) -> None:
         await self._quiet()
         machine = Machine(self._quiet, self.chatting)
-        comparing = Comparing(
-            self._engine.client.stream, plan, self.setting(), machine=machine
-        )
+        comparing = Comparing(self._engine.client.stream, plan, self.setting(), machine=machine)
         try:
             async with aclosing(comparing.events()) as events:
                 async for event in events:

@@ -186,9 +186,7 @@ class LabPage:
             verdict = self._lab.auto.verdict(None, shown.language, shown.kind)
             words = verdict_words(bench.texts, verdict)
         kept = self._lab.comparisons.all(20)
-        return compare.pane(
-            bench.texts, bench.compare, state, shown, kept, self._lab.prompt, words
-        )
+        return compare.pane(bench.texts, bench.compare, state, shown, kept, self._lab.prompt, words)
 
     # Reading
 

@@ -39,9 +39,7 @@ async def running(engine: Engine) -> int:
 
 
 @pytest.mark.parametrize("text", ["What is speculative decoding?", "你好，你是谁？"])
-async def test_chunks_agree_with_each_other(
-    engine: Engine, prompt: ChatPrompt, text: str
-) -> None:
+async def test_chunks_agree_with_each_other(engine: Engine, prompt: ChatPrompt, text: str) -> None:
     ids = ask(prompt, text)
     on = await reply(engine, ids, Sampling(max_tokens=80), True)
     off = await reply(engine, ids, Sampling(max_tokens=80), False)

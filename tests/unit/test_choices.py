@@ -61,9 +61,7 @@ def test_reading_them_leaves_a_reply_that_is_being_written_alone(
     store: Store, data_dir: Path
 ) -> None:
     conversation = store.create_conversation("")
-    reply = store.add_message(
-        conversation.id, Role.ASSISTANT, "half", state=MessageState.STREAMING
-    )
+    reply = store.add_message(conversation.id, Role.ASSISTANT, "half", state=MessageState.STREAMING)
     with_choices(Settings.load(data_dir=data_dir))
     assert store.message(reply.id).state is MessageState.STREAMING
 

@@ -99,9 +99,7 @@ async def test_nobody_listens() -> None:
 
 
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "ALL_PROXY", "http_proxy"])
-async def test_proxy_variables_do_not_count(
-    variable: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_proxy_variables_do_not_count(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable, "http://127.0.0.1:9")
     last = line(event(1, finish_reason={"type": "stop"})) + line(b"[DONE]")
     async with server(HEAD + last) as (client, heard):
@@ -158,8 +156,10 @@ def test_the_request_says_what_was_asked() -> None:
         "stop": ["END"],
         "custom_params": {"speculation": False},
     }
-    assert generate_body((), Sampling(), True)["sampling_params"].keys().isdisjoint(
-        {"sampling_seed", "stop"}
+    assert (
+        generate_body((), Sampling(), True)["sampling_params"]
+        .keys()
+        .isdisjoint({"sampling_seed", "stop"})
     )
 
 

@@ -129,8 +129,10 @@ async def test_cancelling_keeps_what_was_measured(after: int) -> None:
     assert all(run.finish_reason == "length" for run in whole)
     assert len(result.runs) - len(whole) <= 1
     summary = summarise(result)
-    assert summary.pairs == len(result.ratios()) == min(
-        len(result.lane(True)), len(result.lane(False))
+    assert (
+        summary.pairs
+        == len(result.ratios())
+        == min(len(result.lane(True)), len(result.lane(False)))
     )
 
 

@@ -39,9 +39,7 @@ class Keeper:
     def client(self) -> Keeper:
         return self
 
-    def stream(
-        self, ids: Sequence[int], sampling: Sampling, on: bool
-    ) -> AsyncIterator[Chunk]:
+    def stream(self, ids: Sequence[int], sampling: Sampling, on: bool) -> AsyncIterator[Chunk]:
         return self.clockwork.stream(ids, sampling, on)
 
     def status(self) -> EngineStatus:

@@ -68,8 +68,13 @@ def test_nothing_that_was_written_becomes_markup(texts: Texts) -> None:
     said = [
         message(EVIL, Role.USER),
         message(EVIL, id=2, figures=measured()),
-        message("", id=3, state=MessageState.FAILED, error="setting", error_values={
-            "name": EVIL, "value": EVIL, "source": EVIL, "reason": EVIL}),
+        message(
+            "",
+            id=3,
+            state=MessageState.FAILED,
+            error="setting",
+            error_values={"name": EVIL, "value": EVIL, "source": EVIL, "reason": EVIL},
+        ),
     ]
     down = status(
         EngineState.FAILED,
@@ -95,7 +100,7 @@ def test_nothing_that_was_written_becomes_markup(texts: Texts) -> None:
     for pane in panes:
         assert "<script" not in pane.lower()
         assert "alert(1)" not in pane or "&lt;script&gt;" in pane
-        assert '"\'`$' not in pane
+        assert "\"'`$" not in pane
 
 
 def test_the_list_is_grouped_by_day_with_filled_dots_and_rings() -> None:

@@ -211,9 +211,7 @@ def test_two_processes_compute_what_one_computes(tokenizer: Tokenizer) -> None:
     try:
         for step in range(2):
             assert together.step(step) == pytest.approx(alone.step(step), abs=1e-5)
-        for one, other in zip(
-            alone.model.parameters(), together.model.parameters(), strict=True
-        ):
+        for one, other in zip(alone.model.parameters(), together.model.parameters(), strict=True):
             assert torch.allclose(one.grad, other.grad, atol=1e-5)
     finally:
         together.close()

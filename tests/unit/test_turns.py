@@ -190,9 +190,7 @@ async def test_a_waiting_message_can_be_stopped(store: Store, chat: int) -> None
 
 
 @pytest.mark.parametrize("leave", ["the tab", "the app"])
-async def test_a_waiting_message_outlives_tab_and_app(
-    store: Store, chat: int, leave: str
-) -> None:
+async def test_a_waiting_message_outlives_tab_and_app(store: Store, chat: int, leave: str) -> None:
     running = turns(store, Script(state=EngineState.STARTING))
     async with aclosing(running.send(chat, "hello")) as updates:
         await anext(updates)

@@ -62,9 +62,7 @@ def parities() -> list[Row]:
 
 
 def numerals() -> list[Row]:
-    return [
-        {"a": str(a), "word_zh": number_zh(a), "word_en": number_en(a)} for a in range(1, 100)
-    ]
+    return [{"a": str(a), "word_zh": number_zh(a), "word_en": number_en(a)} for a in range(1, 100)]
 
 
 def followers() -> list[Row]:
@@ -109,7 +107,5 @@ def conversions(*kinds: tuple[str, str, str, str, str, int, int]) -> list[Row]:
             "big_zh": big_zh, "small_zh": small_zh, "big_en": big_en,
             "small_en": small_en, "one_en": one_en,
         }  # fmt: skip
-        rows += [
-            numeric(a=a, c=a * factor, factor=factor) | names for a in range(1, top + 1)
-        ]
+        rows += [numeric(a=a, c=a * factor, factor=factor) | names for a in range(1, top + 1)]
     return rows

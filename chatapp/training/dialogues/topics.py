@@ -126,9 +126,7 @@ def choices(language: str, facts: float) -> tuple[tuple[Topic, ...], tuple[float
     return found, tuple(topic.weight * (facts if topic.fact else 1.0) for topic in found)
 
 
-def draw_turn(
-    chance: random.Random, language: str, held_out: bool, facts: float = 1.0
-) -> Turn:
+def draw_turn(chance: random.Random, language: str, held_out: bool, facts: float = 1.0) -> Turn:
     """A turn for training (``held_out`` False) or for the bars (True). Topics of facts are
     drawn ``facts`` times as often as their weight says."""
     found, weights = choices(language, facts)

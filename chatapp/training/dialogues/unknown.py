@@ -10,16 +10,13 @@ from chatapp.training.dialogues.rows import Row, read_table, table
 SURNAMES = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗"
 GIVEN = "伟芳娜敏静强磊军洋勇艳杰涛明超霞平刚桂英华文辉玲建国志鹏飞思雨梓涵宇轩"
 FIRST = (
-    "John Mary Peter Anna David Laura Tom Alice Robert Emma Paul Sarah Mark Julia Ben "
-    "Olivia"
+    "John Mary Peter Anna David Laura Tom Alice Robert Emma Paul Sarah Mark Julia Ben Olivia"
 ).split()
 LAST = (
-    "Smith Miller Brown Garcia Clark Lewis Young Walker Hall Baker Turner Carter Morgan "
-    "Fisher"
+    "Smith Miller Brown Garcia Clark Lewis Young Walker Hall Baker Turner Carter Morgan Fisher"
 ).split()
 PARTS_EN = (
-    "ba cor del fin gar hol jin kel lum mor nex or pra qui ros sil tan ul ver wex yol zan "
-    "thi stra"
+    "ba cor del fin gar hol jin kel lum mor nex or pra qui ros sil tan ul ver wex yol zan thi stra"
 ).split()
 PARTS_ZH = "云石金木青玄天龙海阳星辰光影雷霜风林川岩玉珠灵秘幻极元核纳微网链算量谱波晶合"
 
@@ -81,8 +78,6 @@ def hard_sums() -> list[Row]:
     return found
 
 
-
-
 def tasks() -> list[Row]:
     """Orders that it cannot carry out: written ones, tongues it has not, errands."""
     found = read_table("tasks")
@@ -100,9 +95,7 @@ def tasks() -> list[Row]:
 def strange_words() -> list[Row]:
     chance = random.Random("strange words")
     found = read_table("strange_nouns") + read_table("strange_creatures") + read_table("goods")
-    return found + [
-        dict(zip(("x_zh", "x_en"), invented(chance), strict=True)) for _ in range(150)
-    ]
+    return found + [dict(zip(("x_zh", "x_en"), invented(chance), strict=True)) for _ in range(150)]
 
 
 def noise() -> list[Row]:
@@ -111,6 +104,7 @@ def noise() -> list[Row]:
     letters, marks = "asdfghjklqwertyuiopzxcvbnm", "。，？！、…"
     found = []
     for _ in range(400):
+
         def mash() -> str:
             return "".join(chance.choices(letters, k=chance.randint(3, 8)))
 
