@@ -8,7 +8,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,6 +103,30 @@ def scheduler(app: App) -> psutil.Process:
     raise AssertionError("the engine has no scheduler")
 
 
+@contextmanager
+def engine_held_back(app: App) -> Iterator[None]:
+    """The engine gets no further than its first process, however slow the page is."""
+    held, over = [], threading.Event()
+
+    def hold_back() -> None:
+        while not over.wait(0.05):
+            for process in psutil.Process(app.process.pid).children(recursive=True):
+                command = process.cmdline()
+                if process not in held and "sglang" in " ".join(command[:4]):
+                    process.suspend()
+                    held.append(process)
+
+    holding = threading.Thread(target=hold_back)
+    holding.start()
+    try:
+        yield
+    finally:
+        over.set()
+        holding.join()
+        for process in held:
+            process.resume()
+
+
 @pytest.fixture
 def slow(ready: App) -> Iterator[None]:
     """The engine works a fifth of the time, so that something can be done while the small
@@ -130,9 +155,17 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def open_page(app: App, browser: Browser):
-    """``open_page()`` is a fresh profile on the page; what it logs as an error fails."""
-    contexts, errors = [], []
+def errors() -> Iterator[list[str]]:
+    """What the pages of a test log as errors: each of them fails it."""
+    logged: list[str] = []
+    yield logged
+    assert logged == []
+
+
+@pytest.fixture
+def open_page(app: App, browser: Browser, errors: list[str]):
+    """``open_page()`` is a fresh profile on the page."""
+    contexts = []
 
     def opened(
         locale: str = "en-US",
@@ -158,7 +191,20 @@ def open_page(app: App, browser: Browser):
     yield opened
     for context in contexts:
         context.close()
-    assert errors == []
+
+
+@pytest.fixture
+def reload(errors: list[str]) -> Callable[[Page], None]:
+    """Loads a page again. A request that is under way then breaks off, which Gradio's
+    client calls an error of the page that is being left."""
+
+    def again(page: Page) -> None:
+        before = len(errors)
+        page.reload(wait_until="commit")
+        del errors[before:]
+        page.wait_for_load_state()
+
+    return again
 
 
 @pytest.fixture

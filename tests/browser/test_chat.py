@@ -65,7 +65,7 @@ def test_the_figures_move_while_a_reply_streams_and_stay_with_it(slow, page: Pag
     assert page.locator(".ec-steps i").count() == min(steps, 40)
 
 
-def test_speculation_off_is_off_and_says_so(page: Page) -> None:
+def test_speculation_off_is_off_and_says_so(page: Page, reload) -> None:
     toggle = page.get_by_role("switch")
     expect(toggle).to_have_attribute("aria-checked", "true")
     toggle.click()
@@ -76,7 +76,7 @@ def test_speculation_off_is_off_and_says_so(page: Page) -> None:
     assert "speculation off" in evidence and "a step" not in evidence and "steps" not in evidence
     assert figure(page, "accept") is None
     expect(page.locator(".is-current .ec-dot.is-off")).to_have_count(1)
-    page.reload()
+    reload(page)
     page.wait_for_selector("#ec-first", state="detached")
     expect(page.get_by_role("switch")).to_have_attribute("aria-checked", "false")
     page.get_by_role("switch").click()
@@ -95,7 +95,7 @@ def test_the_toggle_in_the_middle_of_a_reply_counts_from_the_next(slow, page: Pa
     assert "speculation off" in ask(page, SHORT).locator(".ec-evidence").inner_text()
 
 
-def test_stop_is_quick_and_keeps_what_was_written(slow, page: Page) -> None:
+def test_stop_is_quick_and_keeps_what_was_written(slow, page: Page, reload) -> None:
     send(page, LONG)
     wait_for_words(page)
     took = page.evaluate(
@@ -113,16 +113,16 @@ def test_stop_is_quick_and_keeps_what_was_written(slow, page: Page) -> None:
     expect(reply.locator(".ec-note")).to_contain_text("What was written stays")
     print(f"stop took {took:.0f} ms")
     assert took < 200 * patience()
-    page.reload()
+    reload(page)
     page.wait_for_selector("#ec-first", state="detached")
     assert replies(page).last.locator(".ec-md").inner_text() == kept
 
 
-def test_what_was_said_survives_a_reload(page: Page) -> None:
+def test_what_was_said_survives_a_reload(page: Page, reload) -> None:
     reply = ask(page, SHORT)
     text = reply.locator(".ec-md").inner_text()
     evidence = reply.locator(".ec-evidence").inner_text()
-    page.reload()
+    reload(page)
     page.wait_for_selector("#ec-first", state="detached")
     again = replies(page).last
     assert again.locator(".ec-md").inner_text() == text

@@ -81,13 +81,13 @@ def test_a_turn_is_compared_and_the_chat_lives_on(ready: App, page: Page) -> Non
     expect(replies(page)).to_have_count(1)
 
 
-def test_auto_is_kept_and_says_what_it_chose(page: Page) -> None:
+def test_auto_is_kept_and_says_what_it_chose(page: Page, reload) -> None:
     auto = page.locator(".ec-auto")
     auto.click()
     expect(auto).to_have_attribute("aria-pressed", "true")
     reply = ask(page, SHORT)
     expect(reply.locator(".ec-choice")).to_contain_text("auto chose")
-    page.reload()
+    reload(page)
     page.wait_for_selector("#ec-first", state="detached")
     expect(page.locator(".ec-auto")).to_have_attribute("aria-pressed", "true")
     page.locator("#ec-switch").click()

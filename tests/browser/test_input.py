@@ -83,7 +83,7 @@ def test_what_a_person_writes_is_text(page: Page) -> None:
     assert page.locator("#ec-scroll img, #ec-left img, #ec-scroll script").count() == 0
 
 
-def test_what_a_model_writes_is_text(page: Page, ready) -> None:
+def test_what_a_model_writes_is_text(page: Page, ready, reload) -> None:
     """A reply with markup in it, as it would stand in the store."""
     store = Store(locations.store(ready.data_dir))
     conversation = store.create_conversation(EVIL)
@@ -94,7 +94,7 @@ def test_what_a_model_writes_is_text(page: Page, ready) -> None:
     store.add_message(conversation.id, Role.ASSISTANT, written)
     store.close()
     page.goto(f"{ready.url}#{conversation.id}")
-    page.reload()
+    reload(page)
     page.wait_for_selector("#ec-first", state="detached")
     expect(replies(page)).to_have_count(1)
     expect(replies(page)).to_contain_text("<script>window.ran=1</script>")
@@ -109,8 +109,8 @@ def test_what_a_model_writes_is_text(page: Page, ready) -> None:
     assert page.evaluate("window.ran") is None
 
 
-def test_a_draft_survives_a_reload(page: Page) -> None:
+def test_a_draft_survives_a_reload(page: Page, reload) -> None:
     write(page, "half a thou")
-    page.reload()
+    reload(page)
     page.wait_for_selector("#ec-first", state="detached")
     expect(page.locator("#ec-input")).to_have_value("half a thou")

@@ -11,17 +11,17 @@ import psutil
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import start_app
+from tests.browser.conftest import engine_held_back, start_app
 from tests.browser.hands import SHORT, ask, patience
 
 BACKGROUND = "getComputedStyle(document.body).backgroundColor"
 
 
-def test_no_request_leaves_the_machine(ready, open_page) -> None:
+def test_no_request_leaves_the_machine(ready, open_page, reload) -> None:
     page = open_page()
     hosts = []
     page.context.on("request", lambda request: hosts.append(urlsplit(request.url)))
-    page.reload()
+    reload(page)
     page.wait_for_selector("#ec-first", state="detached")
     ask(page, "Show me a link and an image")
     assert hosts and {url.hostname for url in hosts if url.scheme != "data"} == {"127.0.0.1"}
@@ -62,12 +62,12 @@ def test_the_theme_is_the_systems_until_it_is_chosen(
     assert (sum(shade) < 120) == dark
 
 
-def test_light_and_dark_are_chosen_and_kept(page: Page) -> None:
+def test_light_and_dark_are_chosen_and_kept(page: Page, reload) -> None:
     light = page.evaluate(BACKGROUND)
     page.get_by_role("button", name="Dark", exact=True).click()
     page.wait_for_function(f"(light) => {BACKGROUND} !== light", arg=light)
     expect(page.get_by_role("button", name="Dark")).to_have_attribute("aria-pressed", "true")
-    page.reload()
+    reload(page)
     page.wait_for_selector("#ec-first", state="detached")
     assert page.evaluate(BACKGROUND) != light
     page.get_by_role("button", name="Light", exact=True).click()
@@ -169,14 +169,17 @@ def test_the_page_is_there_long_before_the_engine(browser, tmp_path: Path) -> No
     app = start_app(tmp_path)
     try:
         page = browser.new_page()
-        page.goto(app.url, wait_until="commit")
-        page.locator("#ec-input").fill("early")
-        took = time.monotonic() - started
-        page.keyboard.press("Enter")
-        expect(page.locator("#ec-pane-transcript .ec-user")).to_have_text("early")
-        expect(page.locator("#ec-pane-live .ec-note")).to_contain_text("Kept.")
-        expect(page.locator("#ec-input")).to_have_value("")
-        assert "is-ready" not in app.pulse()["foot"]
+        with engine_held_back(app):
+            page.goto(app.url, wait_until="commit")
+            page.locator("#ec-input").fill("early")
+            took = time.monotonic() - started
+            page.keyboard.press("Enter")
+            expect(page.locator("#ec-pane-transcript .ec-user")).to_have_text("early")
+            expect(page.locator("#ec-pane-live .ec-note")).to_contain_text("Kept.")
+            expect(page.locator("#ec-input")).to_have_value("")
+        app.wait("ready")
+        expect(page.locator("#ec-pane-transcript .ec-evidence")).to_contain_text("tok/s")
+        expect(page.locator("#ec-pane-transcript .ec-user")).to_have_count(1)
         resident = psutil.Process(app.process.pid).memory_info().rss
         print(f"usable after {took:.2f} s, {resident / 1e6:.0f} MB")
         assert took < 2 * patience()
