@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from chatapp import locations
 from chatapp.launch import network, stamp
-from chatapp.launch.machine import LaunchError, free_bytes
+from chatapp.launch.machine import LaunchError, base_python, free_bytes
 from chatapp.launch.pip import Pip
 from chatapp.launch.progress import Progress
 from chatapp.launch.repair import remove_broken
@@ -21,6 +19,11 @@ from chatapp.texts import Texts
 PYTORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 # What an install takes on the disk at its height, with the files that pip downloads.
 NEEDED_BYTES = {"cpu": 5 * 10**9, "plain torch": 10 * 10**9, "cuda": 22 * 10**9}
+# Prints the version, and fails where Debian has split off what makes environments.
+_CAN_MAKE_ONE = (
+    "import sys, importlib.util as u; print('%d.%d' % sys.version_info[:2]); "
+    "sys.exit(u.find_spec('ensurepip') is None)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +94,11 @@ def _venv(pip: Pip, plan: Plan) -> None:
         for name in remove_broken(locations.venv()):
             pip.progress.detail("repaired", name=name)
         return
-    if importlib.util.find_spec("ensurepip") is None:
-        version = f"{sys.version_info.major}.{sys.version_info.minor}"
-        raise LaunchError("launch_ensurepip", version=version)
+    base = base_python()
+    code, lines = pip.run([base, "-c", _CAN_MAKE_ONE])
+    if code:
+        raise LaunchError("launch_ensurepip", version=lines[-1])
     shutil.rmtree(locations.venv(), ignore_errors=True)
-    base = getattr(sys, "_base_executable", None) or sys.executable
     code, lines = pip.run([base, "-m", "venv", str(locations.venv())])
     if code:
         raise LaunchError("launch_venv", reason=" ".join(lines[-2:]), log=pip.log)

@@ -6,12 +6,16 @@ import ctypes
 import platform
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from chatapp.errors import ProductError
 
 MINIMUM_DRIVER = 580
+# What the pinned SGLang is built for, and the C library that its wheels need.
+PYTHONS = ("3.11", "3.12", "3.13")
+MINIMUM_GLIBC = "2.34"
 _NVML = ("libnvidia-ml.so.1", "/usr/lib/wsl/lib/libnvidia-ml.so.1")
 
 
@@ -32,10 +36,13 @@ class Driver:
 
 
 def check_system(
-    system: str = sys.platform, machine: str | None = None, libc: str | None = None
+    system: str = sys.platform,
+    machine: str | None = None,
+    libc: tuple[str, str] | None = None,
 ) -> None:
-    """Raises LaunchError where SGLang does not run."""
+    """Raises LaunchError where SGLang does not run. ``libc``: its name and version."""
     machine = machine or platform.machine()
+    name, version = libc or platform.libc_ver()
     if system in ("win32", "cygwin"):
         raise LaunchError("launch_windows")
     if system == "darwin":
@@ -44,8 +51,24 @@ def check_system(
         raise LaunchError("launch_system", system=system)
     if machine not in ("x86_64", "aarch64", "arm64"):
         raise LaunchError("launch_machine", machine=machine)
-    if (platform.libc_ver()[0] if libc is None else libc) != "glibc":
+    if name != "glibc":
         raise LaunchError("launch_libc")
+    if _numbers(version) < _numbers(MINIMUM_GLIBC):
+        raise LaunchError("launch_old_libc", version=version, minimum=MINIMUM_GLIBC)
+
+
+def base_python(
+    version: str = f"{sys.version_info.major}.{sys.version_info.minor}",
+    which: Callable[[str], str | None] = shutil.which,
+) -> str:
+    """The Python to make ``.venv`` of: the one that runs, or where the engine is not built
+    for that one, another of this machine. Raises LaunchError where there is none."""
+    if version in PYTHONS:
+        return getattr(sys, "_base_executable", None) or sys.executable
+    for other in reversed(PYTHONS):
+        if found := which(f"python{other}"):
+            return found
+    raise LaunchError("launch_new_python", version=version, newest=PYTHONS[-1])
 
 
 def nvidia_driver() -> Driver | None:
@@ -83,6 +106,10 @@ def engine_set(device: str, driver: Driver | None) -> str:
     if device == "auto":
         return "cuda" if driver and driver.new_enough else "cpu"
     return device
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdigit())
 
 
 def free_bytes(path: Path) -> int:

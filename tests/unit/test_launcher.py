@@ -102,16 +102,17 @@ def test_everything_before_the_hand_over_is_standard_library() -> None:
 @pytest.mark.parametrize(
     ("system", "processor", "libc", "key"),
     [
-        ("win32", "AMD64", "", "launch_windows"),
-        ("cygwin", "x86_64", "", "launch_windows"),
-        ("darwin", "arm64", "", "launch_macos"),
-        ("freebsd14", "amd64", "", "launch_system"),
-        ("linux", "riscv64", "glibc", "launch_machine"),
-        ("linux", "x86_64", "", "launch_libc"),
+        ("win32", "AMD64", ("", ""), "launch_windows"),
+        ("cygwin", "x86_64", ("", ""), "launch_windows"),
+        ("darwin", "arm64", ("", ""), "launch_macos"),
+        ("freebsd14", "amd64", ("", ""), "launch_system"),
+        ("linux", "riscv64", ("glibc", "2.39"), "launch_machine"),
+        ("linux", "x86_64", ("", ""), "launch_libc"),
+        ("linux", "x86_64", ("glibc", "2.31"), "launch_old_libc"),
     ],
 )
 def test_elsewhere_it_says_so_and_what_to_do(
-    system: str, processor: str, libc: str, key: str
+    system: str, processor: str, libc: tuple[str, str], key: str
 ) -> None:
     with pytest.raises(LaunchError) as refused:
         machine.check_system(system, processor, libc)
@@ -121,8 +122,17 @@ def test_elsewhere_it_says_so_and_what_to_do(
 
 
 def test_linux_is_fine() -> None:
-    machine.check_system("linux", "x86_64", "glibc")
-    machine.check_system("linux", "aarch64", "glibc")
+    machine.check_system("linux", "x86_64", ("glibc", "2.34"))
+    machine.check_system("linux", "aarch64", ("glibc", "2.41"))
+
+
+def test_a_python_that_the_engine_is_not_built_for_gives_way_to_another() -> None:
+    assert machine.base_python("3.12", lambda _: None).startswith("/")
+    here = {"python3.11": "/usr/bin/python3.11", "python3.12": "/opt/python3.12"}
+    assert machine.base_python("3.14", here.get) == "/opt/python3.12"
+    with pytest.raises(LaunchError) as refused:
+        machine.base_python("3.14", lambda _: None)
+    assert refused.value.key == "launch_new_python"
 
 
 @pytest.mark.parametrize(
@@ -253,7 +263,7 @@ class FakePip:
         self.commands.append(list(command))
         if "venv" in command:
             _make_venv()
-        elif not stamp.python().exists():
+        elif command[0] == str(stamp.python()) and not stamp.python().exists():
             raise FileNotFoundError(command[0])
         line = " ".join(command)
         return next((a for part, a in self.answers.items() if part in line), (0, []))
