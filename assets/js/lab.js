@@ -3,6 +3,7 @@
 
 function look(view) {
   document.body.dataset.view = view;
+  if (!document.body.classList.contains("ec-down")) notice("");
   markView();
   closeDrawers();
 }

@@ -109,7 +109,8 @@ def _services(settings: Settings) -> tuple[Any, Any]:
     turns = Turns(store, keeper, keeper.prompt, auto.choose)
     sample = MemorySampler(keeper.pids).sample
     lab = Lab(store, keeper, auto, settings)
-    shelf = Shelf(settings, keeper, store.set_preference, first_card)
+    own = store.preference("own_pair", "")
+    shelf = Shelf(settings, keeper, store.set_preference, first_card, own)
     return Services(store, keeper, turns, sample, lab, shelf), keeper
 
 

@@ -37,6 +37,12 @@ class ModelFolders:
         places = (self.folder(model), self.root / owner / name, self.root / name)
         return next((place for place in places if is_whole(place)), None)
 
+    def weight_bytes(self, model: str) -> int:
+        """How much of a model's weights is there, half downloaded files included."""
+        kinds = ("*.safetensors", f"*.safetensors.*{PARTIAL}")
+        found = (path for kind in kinds for path in self.folder(model).glob(kind))
+        return sum(path.stat().st_size for path in found)
+
 
 def is_whole(folder: Path) -> bool:
     """Nothing half downloaded, and every weight file as long as its header says."""

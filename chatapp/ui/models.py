@@ -104,6 +104,8 @@ def _pair(texts: Texts, pair: PairState, busy: bool) -> dict[str, Any]:
         "current": pair.current,
         "size": numbers.gigabytes(pair.size) if pair.size else "",
         "minutes": pair.minutes,
+        "begun": size(pair.begun) if pair.begun and progress is None else "",
+        "loadable": pair.loadable,
         "running": running,
         "paused": progress is not None and progress.state is DownloadState.PAUSED,
         "blocked": busy and not running,

@@ -23,7 +23,7 @@ from chatapp.engine.planning import AUTO, make_plan
 from chatapp.engine.presets import presets
 from chatapp.errors import EngineError, InputError, PairError, ProductError
 from chatapp.measure.ledger import EngineMemory, History, Ledger, kv_share, ledger
-from chatapp.pairs.catalogue import POCKET, KnownPair, known_pairs
+from chatapp.pairs.catalogue import POCKET, known_pairs
 from chatapp.pairs.check import check
 from chatapp.pairs.download import Download
 from chatapp.pairs.locate import locate, repositories
@@ -67,7 +67,7 @@ class ShelfEngine(Protocol):
 @dataclass(frozen=True, slots=True)
 class PairState:
     """One pair of the list. ``size`` is about what its download weighs, ``minutes`` what
-    it takes at 100 Mbit/s."""
+    it takes at 100 Mbit/s, ``begun`` how many bytes of it an earlier one left here."""
 
     name: str
     title: str
@@ -78,6 +78,8 @@ class PairState:
     facts: tuple[str, ...] = ()
     progress: Progress | None = None
     minutes: int = 0
+    begun: int = 0
+    loadable: bool = True
 
 
 class Shelf:
@@ -87,8 +89,10 @@ class Shelf:
         engine: ShelfEngine,
         keep: Callable[[str, str], None],
         card: Callable[[], Card | None],
+        own: str = "",
     ) -> None:
-        """``keep`` remembers a choice; ``card`` looks at this machine's card."""
+        """``keep`` remembers a choice; ``card`` looks at this machine's card; ``own`` is
+        the pair of their own that the person named last."""
         self._engine, self._keep, self._look = engine, keep, card
         self._models = ModelFolders(settings.data_dir)
         self._download: Download | None = None
@@ -101,8 +105,8 @@ class Shelf:
         self._asked_at = 0.0
         self._last_retraction = ""
         self._meant: str | None = None
-        self._own = "" if settings.pair in (AUTO, POCKET, *known_pairs()) else settings.pair
-        self._seen: dict[str, tuple[float, bool]] = {}
+        self._own = own if settings.pair in (AUTO, POCKET, *known_pairs()) else settings.pair
+        self._seen: dict[str, tuple[float, bool, int]] = {}
 
     @property
     def settings(self) -> Settings:
@@ -122,8 +126,13 @@ class Shelf:
             raise PairError("download_busy", place=self._models.root)
         asked = sources(self.source)
         self._download = Download(name, self._models, lambda: asked)
-        self._own = self._own if name in known_pairs() else name
+        if name not in known_pairs():
+            self._remember_own(name)
         self._download.start()
+
+    def _remember_own(self, name: str) -> None:
+        self._own = name
+        self._keep("own_pair", name)
 
     async def _do_pause(self, _: str) -> None:
         if self._download:
@@ -158,7 +167,7 @@ class Shelf:
             await self._do_download(name)
             return
         await asyncio.to_thread(check, pair)
-        self._own = name
+        self._remember_own(name)
         await self._switch_to(name)
 
     async def _do_preset(self, name: str) -> None:
@@ -185,7 +194,8 @@ class Shelf:
             PairState(
                 name=known.name,
                 title=known.title,
-                here=self._is_here(known),
+                here=self._seen_of(known.name)[0],
+                begun=self._seen_of(known.name)[1],
                 meant=known.name == meant,
                 current=known.name == current,
                 size=known.download_bytes,
@@ -201,27 +211,30 @@ class Shelf:
 
     def _own_pair(self, progress: Progress | None) -> PairState:
         """What the person named, by folders or by models."""
-        try:
-            here = bool(locate(self._own, self._models))
-        except PairError:
-            here = False
+        here, begun = self._seen_of(self._own)
         return PairState(
             name=self._own,
             title=self._own,
             here=here,
+            begun=begun,
+            loadable=bool(_models_of(self._own)),
             meant=False,
             current=self.settings.pair == self._own,
             size=0,
             progress=progress if progress and progress.name == self._own else None,
         )
 
-    def _is_here(self, known: KnownPair) -> bool:
-        """Looked at anew every few seconds only: it opens files."""
-        at, here = self._seen.get(known.name, (0.0, False))
+    def _seen_of(self, name: str) -> tuple[bool, int]:
+        """Whether a pair is here, else the bytes of it that are. Looked at anew every few
+        seconds only: it opens files."""
+        at, here, begun = self._seen.get(name, (0.0, False, 0))
         if time.monotonic() - at > _LOOK_EVERY_S:
-            here = all(self._models.find(model) for model in (known.target, known.draft))
-            self._seen[known.name] = (time.monotonic(), here)
-        return here
+            try:
+                here, begun = bool(locate(name, self._models)), 0
+            except PairError:
+                here, begun = False, sum(map(self._models.weight_bytes, _models_of(name)))
+            self._seen[name] = (time.monotonic(), here, begun)
+        return here, begun
 
     def downloading(self) -> bool:
         return self._download is not None and not self._download.progress().state.ended
@@ -316,6 +329,14 @@ class Shelf:
         else:
             return {}, None
         return {row.key: row.bytes for row in rows}, tokens
+
+
+def _models_of(name: str) -> tuple[str, ...]:
+    """The models that a pair is downloaded from; none for one of folders."""
+    try:
+        return repositories(name)
+    except PairError:
+        return ()
 
 
 def _argument(command: list[str], flag: str) -> int | None:

@@ -64,6 +64,17 @@ def test_a_card_is_tried_out(lone: Page) -> None:
     expect(sentence).to_contain_text("It fits")
 
 
+def test_what_cannot_be_done_is_said_where_it_was_asked_for(lone: Page) -> None:
+    lone.get_by_label("A pair of your own").fill("nonsense")
+    lone.get_by_role("button", name="Check and use").click()
+    notice = lone.get_by_role("alert")
+    expect(notice).to_be_visible()
+    expect(notice).to_contain_text("nonsense cannot be downloaded")
+    expect(lone.locator("#ec-input")).to_be_hidden()
+    lone.locator('.ec-tabs [data-view="compare"]').click()
+    expect(notice).to_be_hidden()
+
+
 def test_a_download_is_watched_paused_and_finished(lone: Page, hub: Hub) -> None:
     pair = lone.locator(PUBLISHED)
     expect(pair).to_contain_text("about 8.5 GB to download")

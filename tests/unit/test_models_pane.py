@@ -254,6 +254,35 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
         yield hub
 
 
+async def test_a_download_that_was_killed_says_so_and_goes_on(
+    shelf: Shelf, keeper: Keeper, kept: dict[str, str], hub: Hub
+) -> None:
+    name = "Qwen/Qwen3-4B-Instruct-2507,Zjcxy-SmartAI/Eagle3-Qwen3-4B-Instruct-2507-zh"
+    await shelf.act("own", {"value": name})
+    while not (shelf._download and shelf._download.progress().done > 100_000):
+        await asyncio.sleep(0.01)
+    shelf._download.pause()  # as if the app had ended here
+    again = Shelf(keeper.settings, keeper, kept.__setitem__, lambda: None, kept["own_pair"])
+    for pair in again.pairs():
+        if pair.name in (name, "published"):
+            assert not pair.here and pair.begun >= 100_000
+    shown = words(str(models.pane(EN, again, sample())))
+    assert "of it are here already" in shown and "Go on" in shown
+    shelf._download.resume()
+    assert shelf._download.wait(30).state is DownloadState.FINISHED
+    again._seen.clear()
+    assert all(pair.here for pair in again.pairs() if pair.name in (name, "published"))
+
+
+async def test_folders_that_are_gone_are_not_offered_for_download(
+    keeper: Keeper, kept: dict[str, str]
+) -> None:
+    shelf = Shelf(keeper.settings, keeper, kept.__setitem__, lambda: None, "/nowhere,/nowhere")
+    shown = str(models.pane(EN, shelf, sample()))
+    assert 'data-pair="/nowhere,/nowhere"' in shown
+    assert 'data-value="/nowhere,/nowhere"' not in shown
+
+
 async def test_a_download_from_the_page(shelf: Shelf, hub: Hub) -> None:
     await shelf.act("download", {"value": "published"})
     with pytest.raises(PairError) as refused:
