@@ -99,7 +99,8 @@ def _is_wanted(settings: Settings, info: dict[str, Any]) -> bool:
     if settings.source("device") == "flag" and info.get("device") != engine_device(settings):
         return False
     if settings.source("pair") == "flag":
-        return Path(info["model_path"]) == find_pair(settings).target
+        pair, draft = find_pair(settings), info.get("speculative_draft_model_path") or ""
+        return (Path(info["model_path"]), Path(draft)) == (pair.target, pair.draft)
     return True
 
 

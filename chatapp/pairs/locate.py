@@ -86,13 +86,18 @@ def _from_folders(target: Path, draft: Path) -> Pair:
     configs = configuration(target), configuration(draft)
     lengths = [config.get("max_position_embeddings", LONGEST_CONTEXT) for config in configs]
     return Pair(
-        name=target.name,
+        name=f"{_short(target)}+{_short(draft)}",
         target=target,
         draft=draft,
         tree=PUBLISHED_TREE,
         dtype=str(configs[0].get("dtype") or configs[0].get("torch_dtype") or "float16"),
         context_length=min(*lengths, LONGEST_CONTEXT),
     )
+
+
+def _short(folder: Path) -> str:
+    """Both halves name a pair: what is measured with one draft says nothing of another."""
+    return folder.name.partition("--")[2] or folder.name
 
 
 @dataclass(frozen=True, slots=True)

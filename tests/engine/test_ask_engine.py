@@ -92,6 +92,14 @@ def test_a_message_longer_than_the_context_is_refused_before_it_is_sent(
     assert (ended.returncode, ended.stdout) == (2, "")
 
 
+def test_the_running_pair_is_not_started_again_under_its_folders(
+    app_folder: Path, pocket_pair: Pair
+) -> None:
+    ended = _ask(app_folder, EN, "--pair", f"{pocket_pair.target},{pocket_pair.draft}")
+    assert ended.returncode == 0 and ended.stdout
+    assert "Ready after" not in ended.stderr
+
+
 def test_an_own_engine_is_started_and_nothing_of_it_is_left(
     pocket_pair: Pair, tmp_path: Path
 ) -> None:

@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatapp import cli
+from chatapp import cli, locations
 from chatapp.commands import ask, ask_engine
 from chatapp.domain import Chunk, Counts, Figures
 from chatapp.errors import EngineError, InputError, PairError, StoreError, UsageError
 from chatapp.measure.figures import ReplyMeter
+from chatapp.settings import Settings
 
 _KEYS = {
     "text", "output_ids", "language", "speculation", "prompt_tokens", "completion_tokens",
@@ -206,3 +207,15 @@ def test_the_tree_takes_its_part_of_the_context(
     info: dict[str, int | None], usable: int | None
 ) -> None:
     assert ask_engine._usable_context(info) == usable
+
+
+@pytest.mark.parametrize(("draft", "joined"), [("draft", True), ("another", False), (None, False)])
+def test_only_an_engine_of_both_halves_is_joined(draft: str | None, joined: bool) -> None:
+    pocket = locations.pocket_pair()
+    info = {
+        "model_path": str(pocket / "target"),
+        "speculative_draft_model_path": draft and str(pocket / draft),
+    }
+    asked = f"{pocket / 'target'},{pocket / 'draft'}"
+    assert ask_engine._is_wanted(Settings.load(pair=asked), info) == joined
+    assert ask_engine._is_wanted(Settings.load(), info)
