@@ -66,16 +66,23 @@ def pane(texts: Texts, shelf: Shelf, sample: MemorySample) -> Markup:
 
 
 def invitation(texts: Texts, shelf: Shelf) -> Markup:
-    """At the foot of the list: the pair that this card is meant for is not here yet."""
-    pair = next((one for one in shelf.pairs() if one.meant and not one.here), None)
-    if pair is None:
-        return Markup()
+    """At the foot of the list: the download that runs or has ended, or that the pair which
+    this card is meant for is not here yet."""
+    for pair in sorted(shelf.pairs(), key=lambda pair: pair.progress is None):
+        if words := _inviting(texts, pair):
+            return render("invitation", texts, words=words)
+    return Markup()
+
+
+def _inviting(texts: Texts, pair: PairState) -> str:
     if pair.progress is not None and not pair.progress.state.ended:
-        words = _status(texts, pair.progress)
-    else:
-        size, minutes = numbers.gigabytes(pair.size), pair.minutes
-        words = texts("models.invitation", title=pair.title, size=size, minutes=minutes)
-    return render("invitation", texts, words=words)
+        return _status(texts, pair.progress)
+    if pair.progress is not None and pair.here and not pair.current:
+        return texts("models.invitation_here", title=pair.title)
+    if pair.meant and not pair.here:
+        amount = {"size": numbers.gigabytes(pair.size), "minutes": pair.minutes}
+        return texts("models.invitation", title=pair.title, **amount)
+    return ""
 
 
 def snippet(base: str, model: str) -> str:

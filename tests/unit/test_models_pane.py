@@ -313,6 +313,8 @@ async def test_the_foot_invites_to_what_the_card_is_meant_for(shelf: Shelf, hub:
     hub.delay_s = 0
     assert shelf._download.wait(30).state is DownloadState.FINISHED
     shelf._seen.clear()
+    assert "is here now: use it" in models.invitation(EN, shelf)
+    shelf._download = None
     assert models.invitation(EN, shelf) == ""
 
 
