@@ -39,7 +39,7 @@ class ModelFolders:
 
     def weight_bytes(self, model: str) -> int:
         """How much of a model's weights is there, half downloaded files included."""
-        kinds = ("*.safetensors", f"*.safetensors.*{PARTIAL}")
+        kinds = ("*.safetensors", "*.bin", f"*{PARTIAL}")
         found = (path for kind in kinds for path in self.folder(model).glob(kind))
         return sum(path.stat().st_size for path in found)
 
