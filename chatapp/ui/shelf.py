@@ -67,7 +67,8 @@ class ShelfEngine(Protocol):
 @dataclass(frozen=True, slots=True)
 class PairState:
     """One pair of the list. ``size`` is about what its download weighs, ``minutes`` what
-    it takes at 100 Mbit/s, ``begun`` how many bytes of it an earlier one left here."""
+    it takes at 100 Mbit/s, ``begun`` how many bytes of it an earlier one left here;
+    ``loadable``: it has a download, unlike a pair of two folders."""
 
     name: str
     title: str
