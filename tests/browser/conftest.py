@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,10 +111,11 @@ def engine_held_back(app: App) -> Iterator[None]:
     def hold_back() -> None:
         while not over.wait(0.05):
             for process in psutil.Process(app.process.pid).children(recursive=True):
-                command = process.cmdline()
-                if process not in held and "sglang" in " ".join(command[:4]):
-                    process.suspend()
-                    held.append(process)
+                with suppress(psutil.Error):  # it may have ended meanwhile
+                    command = process.cmdline()
+                    if process not in held and "sglang" in " ".join(command[:4]):
+                        process.suspend()
+                        held.append(process)
 
     holding = threading.Thread(target=hold_back)
     holding.start()
