@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chatapp.errors import PairError
-from chatapp.pairs.models import PARTIAL
+from chatapp.pairs.models import PARTIAL, size_of
 from chatapp.pairs.progress import DownloadState, Meter
 from chatapp.pairs.transfer import ConnectionLost, Listing, RemoteFile, Source, SourceBusy
 
@@ -67,12 +67,12 @@ class Fetch:
         """Until the part is as long as the file; patient while it makes progress."""
         part = part_of(self.folder / file.path, file)
         refused = 0
-        while (begin := _size(part)) < file.size or not part.exists():
+        while (begin := size_of(part)) < file.size or not part.exists():
             self.meter.set(state=DownloadState.FETCHING)
             try:
                 self._attempt(file, part, begin)
             except (ConnectionLost, SourceBusy) as error:
-                refused = refused + 1 if _size(part) <= begin else 1
+                refused = refused + 1 if size_of(part) <= begin else 1
                 if refused >= _PATIENCE:
                     raise
                 self.meter.set(state=DownloadState.WAITING)
@@ -135,10 +135,3 @@ class Fetch:
 def part_of(final: Path, file: RemoteFile) -> Path:
     checksum = (file.sha256 or file.blob_id or str(file.size))[:8]
     return final.with_name(f"{final.name}.{checksum}{PARTIAL}")
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0

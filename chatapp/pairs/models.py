@@ -40,8 +40,15 @@ class ModelFolders:
     def weight_bytes(self, model: str) -> int:
         """How much of a model's weights is there, half downloaded files included."""
         kinds = ("*.safetensors", "*.bin", f"*{PARTIAL}")
-        found = (path for kind in kinds for path in self.folder(model).glob(kind))
-        return sum(path.stat().st_size for path in found)
+        return sum(size_of(path) for kind in kinds for path in self.folder(model).glob(kind))
+
+
+def size_of(path: Path) -> int:
+    """In bytes; 0 for a file that is not there, or no longer."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def is_whole(folder: Path) -> bool:
