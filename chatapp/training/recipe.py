@@ -64,7 +64,7 @@ class TargetRecipe:
             (2720, 0.005),
             (2730, 0.3),
             (3000, 0.005),
-        ),  # fmt: skip
+        ),
         muon_rate=0.02,
         adam_rate=4e-3,
     )

@@ -44,7 +44,7 @@ def panel(
 
 
 def verdict_words(texts: Texts, found: Verdict) -> str:
-    """ "1.9× faster, keep it on", in words; about what it is."""
+    """In words: "1.9× faster, keep it on"; about what it is."""
     about = texts("verdict.about_all")
     if found.scope != "all":
         about = texts(

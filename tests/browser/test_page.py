@@ -177,6 +177,7 @@ def test_the_page_is_there_long_before_the_engine(browser, tmp_path: Path) -> No
             expect(page.locator("#ec-pane-transcript .ec-user")).to_have_text("early")
             expect(page.locator("#ec-pane-live .ec-note")).to_contain_text("Kept.")
             expect(page.locator("#ec-input")).to_have_value("")
+            assert "is-ready" not in app.pulse()["foot"]
         app.wait("ready")
         expect(page.locator("#ec-pane-transcript .ec-evidence")).to_contain_text("tok/s")
         expect(page.locator("#ec-pane-transcript .ec-user")).to_have_count(1)

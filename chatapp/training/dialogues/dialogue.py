@@ -13,7 +13,7 @@ STAY, AGAIN_SHARE = 0.8, 0.06
 
 
 def again(chance: random.Random, before: Turn, held_out: bool) -> Turn | None:
-    """ "Say that again", or the same in the other language; None when it does not fit."""
+    """To say that again, or the same in the other language; None when it does not fit."""
     other = before.other is not None and chance.random() < 0.6
     language = before.language
     forms = (AGAIN_OTHER if other else AGAIN)[language]
