@@ -22,9 +22,11 @@ from chatapp.engine.planning import find_pair
 from chatapp.launch import complete, machine
 from chatapp.settings import Settings
 from chatapp.ui import port as page_port
+from chatapp.units import GB, GIB, disk_gb, memory_gb
 
-LEAST_FREE_BYTES = 2 * 10**9
-LEAST_MEMORY_BYTES = 4 * 10**9
+LEAST_FREE_BYTES = 2 * GB
+# A machine that is sold with 4 GB says that it has a little less.
+LEAST_MEMORY_BYTES = 7 * GIB // 2
 _ASK_HOOKS = (
     "import json; from chatapp.sglang_plugin import check_hooks as c; print(json.dumps(c()))"
 )
@@ -47,8 +49,8 @@ def _machine(settings: Settings) -> Finding:
         "system": f"{platform.system()} {platform.release()}",
         "machine": platform.machine(),
         "cores": len(os.sched_getaffinity(0)),
-        "memory": _gb(memory),
-        "needed": _gb(LEAST_MEMORY_BYTES),
+        "memory": memory_gb(memory),
+        "needed": memory_gb(LEAST_MEMORY_BYTES),
     }
     enough = memory >= LEAST_MEMORY_BYTES
     return Finding(enough, "machine" if enough else "little_memory", values)
@@ -82,7 +84,7 @@ def _versions(settings: Settings) -> Finding:
 def _disk(settings: Settings) -> Finding:
     place = _existing(settings.data_dir)
     free = machine.free_bytes(place)
-    values = {"free": _gb(free), "needed": _gb(LEAST_FREE_BYTES), "place": place}
+    values = {"free": disk_gb(free), "needed": disk_gb(LEAST_FREE_BYTES), "place": place}
     enough = free >= LEAST_FREE_BYTES
     return Finding(enough, "disk" if enough else "disk_low", values)
 
@@ -161,7 +163,3 @@ def _is_ours(settings: Settings, port: int) -> bool:
 def _existing(path: Path) -> Path:
     """The path, or the nearest folder above it that is there."""
     return next(place for place in (path, *path.parents) if place.exists())
-
-
-def _gb(size: int) -> str:
-    return f"{size / 1e9:.1f}"

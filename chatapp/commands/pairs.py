@@ -25,6 +25,7 @@ from chatapp.pairs.sources import sources
 from chatapp.pairs.start import meant_name
 from chatapp.settings import Settings
 from chatapp.texts import Texts, system_language
+from chatapp.units import disk_gb
 
 
 def main(arguments: Namespace, settings: Settings) -> int:
@@ -118,7 +119,7 @@ def _room(name: str, settings: Settings) -> list[Finding]:
     needed, free = known.download_bytes + MARGIN_BYTES, shutil.disk_usage(place).free
     if free >= needed:
         return []
-    values = {"needed": f"{needed / 1e9:.1f}", "free": f"{free / 1e9:.1f}", "place": place}
+    values = {"needed": disk_gb(needed), "free": disk_gb(free), "place": place}
     return [problem("download_no_room", **values)]
 
 

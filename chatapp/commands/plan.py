@@ -13,7 +13,7 @@ from typing import Any
 
 from chatapp.chat.choices import with_choices
 from chatapp.domain import Card
-from chatapp.engine.plan import GIB, MemoryPlan, Note, gigabytes
+from chatapp.engine.plan import MemoryPlan, Note
 from chatapp.engine.planning import make_plan
 from chatapp.errors import UsageError
 from chatapp.measure.cards import first_card
@@ -21,6 +21,7 @@ from chatapp.pairs.models import ModelFolders
 from chatapp.pairs.planned import planned_known, planned_pair
 from chatapp.settings import Settings
 from chatapp.texts import Texts, system_language
+from chatapp.units import GIB, memory_gb
 
 DEFAULT_PAIR = "published"
 _BAR = 40
@@ -87,19 +88,15 @@ def _note(note: Note) -> dict[str, Any]:
 
 
 def _show(made: MemoryPlan, texts: Texts) -> None:
-    values = {
-        "pair": made.pair.name,
-        "card": made.card_gb,
-        "size": gigabytes(made.card_bytes),
-    }
+    values = {"pair": made.pair.name, "size": memory_gb(made.card_bytes)}
     print(texts("plan.title", preset=made.preset.name, **values))
     for row in made.rows:
         label = texts(f"plan.rows.{row.key}")
         mark = "≈" if row.estimated else " "
-        print(f"{mark}{row.bytes / 1e9:8.2f} GB  {_bar(row.bytes, made.card_bytes)}  {label}")
+        print(f"{mark}{memory_gb(row.bytes):>8} GB  {_bar(row.bytes, made.card_bytes)}  {label}")
     free = made.free_bytes
     label = texts("plan.rows.free" if free >= 0 else "plan.rows.lacking")
-    print(f" {abs(free) / 1e9:8.2f} GB  {_bar(free, made.card_bytes)}  {label}")
+    print(f" {memory_gb(abs(free)):>8} GB  {_bar(free, made.card_bytes)}  {label}")
     print(texts("plan.estimated"))
     print()
     tokens = {"tokens": made.kv_tokens, "each": made.kv_bytes_per_token}

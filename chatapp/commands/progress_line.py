@@ -8,6 +8,7 @@ import time
 from chatapp.pairs.download import Download
 from chatapp.pairs.progress import DownloadState, Progress
 from chatapp.texts import Texts
+from chatapp.units import disk_size
 
 _EVERY_S = 0.25
 _QUIET_EVERY_S = 10.0
@@ -37,10 +38,10 @@ def line(progress: Progress, texts: Texts) -> str:
     """``fetching 1.2 / 8.5 GB, 14.2 MB/s, 8 min left, model-00001…``"""
     parts = [texts(f"pairs.state.{progress.state}")]
     if progress.total:
-        values = {"done": _size(progress.done), "total": _size(progress.total)}
+        values = {"done": disk_size(progress.done), "total": disk_size(progress.total)}
         parts.append(texts("pairs.so_far", **values))
     if progress.bytes_per_second:
-        parts.append(f"{_size(round(progress.bytes_per_second))}/s")
+        parts.append(f"{disk_size(round(progress.bytes_per_second))}/s")
     if progress.seconds_left is not None:
         parts.append(texts("pairs.left", time=duration(progress.seconds_left)))
     current = next((file for file in progress.files if 0 < file.done < file.size), None)
@@ -53,10 +54,6 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def _size(size: int) -> str:
-    return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
 def _show(text: str, on_terminal: bool) -> None:

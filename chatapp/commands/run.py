@@ -28,6 +28,7 @@ from chatapp.pairs.start import meant_name, start_name
 from chatapp.settings import Settings
 from chatapp.texts import Texts, system_language
 from chatapp.ui import port
+from chatapp.units import disk_gb
 
 _PAGE_FIRST_S = 3.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -68,7 +69,7 @@ def _name_the_pair(settings: Settings, texts: Texts) -> None:
     meant = meant_name(settings)
     if meant != start_name(settings, ModelFolders(settings.data_dir)):
         known = known_pairs()[meant]
-        size, minutes = f"{known.download_bytes / 1e9:.1f}", known.download_minutes
+        size, minutes = disk_gb(known.download_bytes), known.download_minutes
         values = {"name": meant, "title": known.title, "size": size, "minutes": minutes}
         print(texts("run.meant", **values), flush=True)
 

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from chatapp.domain import Card
-from chatapp.engine.plan import MemoryPlan, Note, gigabytes, plan
+from chatapp.engine.plan import MemoryPlan, Note, plan
 from chatapp.engine.presets import Preset
 from chatapp.pairs.shapes import PlannedPair
+from chatapp.units import memory_gb
 
 
 def advise(
@@ -38,7 +39,7 @@ def _ways(
 ) -> Iterator[Note]:
     alone = plan(replace(card, others_bytes=0), made.pair, made.preset, context)
     if card.others_bytes and alone.fits:
-        yield Note("close_others", {"size": gigabytes(card.others_bytes)})
+        yield Note("close_others", {"size": memory_gb(card.others_bytes)})
     if context and plan(card, made.pair, made.preset).fits:
         yield Note("shorter_context", {"tokens": str(made.context_length)})
     for preset in _others(made, card, presets):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from chatapp.engine.plan import MIB, Row
+from chatapp.engine.plan import Row
 from chatapp.pairs.shapes import PlannedPair
+from chatapp.units import MIB
 
 # Three processes with Python, torch and SGLang in them, and nothing else yet.
 PROCESS_BYTES = 3 * 550 * MIB

@@ -16,9 +16,8 @@ from dataclasses import dataclass, field, replace
 from chatapp.domain import Card
 from chatapp.engine.presets import Preset
 from chatapp.pairs.shapes import ITEM_BYTES, PlannedPair
+from chatapp.units import GIB, MIB, memory_gb
 
-GIB = 1 << 30
-MIB = 1 << 20
 LEAST_CONTEXT = 2048
 CONTEXT_STEP = 1024
 
@@ -71,11 +70,6 @@ class MemoryPlan:
     mem_fraction_most: float
     reasons: tuple[Note, ...] = ()
     advice: tuple[Note, ...] = ()
-
-    @property
-    def card_gb(self) -> int:
-        """The card as it is sold: a "24 GB" card has about 24 · 2³⁰ bytes."""
-        return round(self.card_bytes / GIB)
 
     @property
     def free_bytes(self) -> int:
@@ -234,10 +228,6 @@ class _Sizes:
         )
 
 
-def gigabytes(size: int) -> str:
-    return f"{size / 1e9:.2f}"
-
-
 def _prefill_graphs(tokens: int) -> int:
     """How many sizes SGLang captures for prefill chunks of up to ``tokens``."""
     sizes = [*range(4, 33, 4), *range(48, 257, 16), *range(288, 513, 32)]
@@ -277,11 +267,11 @@ def _context_note(made: MemoryPlan, sizes: _Sizes, context: int | None) -> Note:
 
 def _obstacles(made: MemoryPlan, sizes: _Sizes) -> Iterator[Note]:
     if sizes.loading > sizes.available:
-        values = {"size": gigabytes(sizes.loading), "free": gigabytes(sizes.available)}
+        values = {"size": memory_gb(sizes.loading), "free": memory_gb(sizes.available)}
         yield Note("loading", values)
     weights = made.target_bytes + made.draft_bytes
     static = int(sizes.available * made.mem_fraction_static)
     if weights > static:
-        yield Note("weights", {"size": gigabytes(weights), "share": gigabytes(static)})
+        yield Note("weights", {"size": memory_gb(weights), "share": memory_gb(static)})
     elif made.kv_tokens:
         yield Note("tokens", {"tokens": str(made.kv_tokens), "least": str(LEAST_CONTEXT)})

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from chatapp.domain import MemorySample
+from chatapp.units import GIB
 
-GIB = 1 << 30
 FULL_SHARE = 0.99
 # What the plan counts apart and the engine does not: they are the rest.
 REST = ("context", "draft", "kv_draft", "activations")

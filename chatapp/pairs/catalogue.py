@@ -11,9 +11,9 @@ from typing import Any
 from chatapp import locations
 from chatapp.domain import Tree
 from chatapp.pairs.shapes import DRAFT_FEATURES, Attention, DraftShape, TargetShape
+from chatapp.units import GIB
 
 POCKET = "pocket"
-GIB = 1 << 30
 # A card that is sold as 16 GB says that it has a little less.
 _SOLD_SHORT = 0.97
 

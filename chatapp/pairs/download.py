@@ -26,6 +26,7 @@ from chatapp.pairs.models import PARTIAL, ModelFolders
 from chatapp.pairs.progress import DownloadState, FileProgress, Meter, Progress
 from chatapp.pairs.sources import first_that_has
 from chatapp.pairs.transfer import Listing, Source
+from chatapp.units import disk_gb
 
 # What must stay free on the disk beside the files themselves.
 MARGIN_BYTES = 1 << 29
@@ -133,7 +134,7 @@ class Download:
         needed = progress.total - progress.done + MARGIN_BYTES
         free = self._free_bytes(self._models.root)
         if models and free < needed:
-            values = {"needed": _gb(needed), "free": _gb(free), "place": self._models.root}
+            values = {"needed": disk_gb(needed), "free": disk_gb(free), "place": self._models.root}
             raise PairError("download_no_room", **values)
 
     def _fetch(self, model: _Model) -> None:
@@ -194,7 +195,3 @@ def _change(path: Path, changes: Mapping[str, Any]) -> None:
         shutil.copyfile(path, published)
     said = json.loads(published.read_text("utf-8"))
     path.write_text(json.dumps({**said, **changes}, indent=2) + "\n", "utf-8")
-
-
-def _gb(size: int) -> str:
-    return f"{size / 1e9:.1f}"

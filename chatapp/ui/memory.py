@@ -22,8 +22,8 @@ def memory(texts: Texts, sample: MemorySample) -> Markup:
         gpus=[_gpu(texts, gpu) for gpu in sample.gpus],
         machine=texts(
             "page.memory.machine",
-            used=numbers.gigabytes(used),
-            total=numbers.gigabytes(sample.total_bytes),
+            used=numbers.memory_gb(used),
+            total=numbers.memory_gb(sample.total_bytes),
         ),
         parts=_parts(texts, sample),
         note=None if sample.gpus or not sample.gpu_note else texts(sample.gpu_note),
@@ -38,7 +38,7 @@ def strip(texts: Texts, sample: MemorySample) -> str:
     else:
         used, total = sample.total_bytes - sample.available_bytes, sample.total_bytes
         key = "page.memory.strip"
-    return texts(key, used=numbers.gigabytes(used), total=numbers.gigabytes(total))
+    return texts(key, used=numbers.memory_gb(used), total=numbers.memory_gb(total))
 
 
 def _parts(texts: Texts, sample: MemorySample) -> list[dict[str, Any]]:
@@ -80,7 +80,7 @@ def _gpu(texts: Texts, gpu: GpuSample) -> dict[str, Any]:
 def _gpu_rows(texts: Texts, gpu: GpuSample) -> list[tuple[str, str]]:
     unknown = texts("page.memory.unknown")
     told = {
-        "used": f"{numbers.gigabytes(gpu.used_bytes)} / {numbers.gigabytes(gpu.total_bytes)} GB",
+        "used": f"{numbers.memory_gb(gpu.used_bytes)} / {numbers.memory_gb(gpu.total_bytes)} GB",
         "utilisation": None if gpu.utilisation_percent is None else f"{gpu.utilisation_percent} %",
         "temperature": None if gpu.temperature_c is None else f"{gpu.temperature_c} °C",
         "power": None if gpu.power_w is None else f"{gpu.power_w:.0f} W",

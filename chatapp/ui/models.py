@@ -8,6 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from chatapp import units
 from chatapp.domain import MemorySample
 from chatapp.engine.plan import MemoryPlan
 from chatapp.engine.planning import AUTO
@@ -21,6 +22,7 @@ from chatapp.texts import Texts
 from chatapp.ui import numbers
 from chatapp.ui.render import render
 from chatapp.ui.shelf import CARDS, PairState, Shelf
+from chatapp.units import disk_size
 
 GRAPH_WIDTH, GRAPH_HEIGHT = 600, 120
 _TONES = {
@@ -80,7 +82,7 @@ def _inviting(texts: Texts, pair: PairState) -> str:
     if pair.progress is not None and pair.here and not pair.current:
         return texts("models.invitation_here", title=pair.title)
     if pair.meant and not pair.here:
-        amount = {"size": numbers.gigabytes(pair.size), "minutes": pair.minutes}
+        amount = {"size": units.disk_gb(pair.size), "minutes": pair.minutes}
         return texts("models.invitation", title=pair.title, **amount)
     return ""
 
@@ -109,9 +111,9 @@ def _pair(texts: Texts, pair: PairState, busy: bool) -> dict[str, Any]:
         "here": pair.here,
         "meant": pair.meant,
         "current": pair.current,
-        "size": numbers.gigabytes(pair.size) if pair.size else "",
+        "size": units.disk_gb(pair.size) if pair.size else "",
         "minutes": pair.minutes,
-        "begun": size(pair.begun) if pair.begun and progress is None else "",
+        "begun": disk_size(pair.begun) if pair.begun and progress is None else "",
         "loadable": pair.loadable,
         "running": running,
         "paused": progress is not None and progress.state is DownloadState.PAUSED,
@@ -137,9 +139,9 @@ def _status(texts: Texts, progress: Progress | None) -> str:
         return error_words(texts, progress.error, progress.error_values)
     parts = [texts(f"pairs.state.{progress.state}")]
     if progress.total:
-        parts.append(f"{size(progress.done)} / {size(progress.total)}")
+        parts.append(f"{disk_size(progress.done)} / {disk_size(progress.total)}")
     if progress.bytes_per_second:
-        parts.append(f"{size(round(progress.bytes_per_second))}/s")
+        parts.append(f"{disk_size(round(progress.bytes_per_second))}/s")
     if progress.seconds_left is not None:
         parts.append(texts("pairs.left", time=clock(progress.seconds_left)))
     if progress.source:
@@ -152,15 +154,11 @@ def _files(progress: Progress | None) -> list[dict[str, Any]]:
     return [
         {
             "name": file.path,
-            "size": size(file.size),
+            "size": disk_size(file.size),
             "share": round(100 * file.done / max(file.size, 1)),
         }
         for file in sorted(files, key=lambda file: -file.size)
     ]
-
-
-def size(count: int) -> str:
-    return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
 
 
 def clock(seconds: float) -> str:
@@ -187,8 +185,7 @@ def _plan(texts: Texts, plan: MemoryPlan) -> dict[str, Any]:
     return {
         "pair": plan.pair.name,
         "preset": plan.preset.name,
-        "card": plan.card_gb,
-        "size": numbers.gigabytes(plan.card_bytes),
+        "size": numbers.memory_gb(plan.card_bytes),
         "rows": rows,
         "free": plan.free_bytes,
         "free_share": round(max(0, plan.free_bytes) / whole, 4),
@@ -211,8 +208,8 @@ def _ledger(texts: Texts, made: Ledger) -> dict[str, Any]:
         {
             "key": row.key,
             "label": texts(f"ledger.rows.{row.key}"),
-            "planned": numbers.gigabytes(row.planned),
-            "real": numbers.gigabytes(row.real),
+            "planned": numbers.memory_gb(row.planned),
+            "real": numbers.memory_gb(row.real),
             "difference": _difference(row.difference),
             "sum": row.key == "engine",
         }
@@ -220,7 +217,7 @@ def _ledger(texts: Texts, made: Ledger) -> dict[str, Any]:
     ]
     return {
         "on": made.on,
-        "total": numbers.gigabytes(made.total_bytes),
+        "total": numbers.memory_gb(made.total_bytes),
         "rows": rows,
         "kv_planned": numbers.count(made.kv_tokens_planned),
         "kv": numbers.count(made.kv_tokens),
@@ -230,7 +227,7 @@ def _ledger(texts: Texts, made: Ledger) -> dict[str, Any]:
 def _difference(size: int | None) -> str:
     if size is None:
         return numbers.NONE
-    return f"{'+' if size >= 0 else '−'}{numbers.gigabytes(abs(size))}"
+    return f"{'+' if size >= 0 else '−'}{numbers.memory_gb(abs(size))}"
 
 
 def _graph(points: Sequence[Point]) -> dict[str, Any] | None:
@@ -258,7 +255,7 @@ def _graph(points: Sequence[Point]) -> dict[str, Any] | None:
         "kv": line([(p, p.kv_share) for p in points]),
         "full": [x(point) for point in points if point.full],
         "minutes": round(span / 60, 1),
-        "most": numbers.gigabytes(most),
+        "most": numbers.memory_gb(most),
     }
 
 

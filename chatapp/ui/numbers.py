@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from chatapp import units
+
 NONE = "—"
 
 
@@ -24,12 +26,9 @@ def seconds(value: float | None) -> str:
     return f"{value:.2f}" if value < 9.995 else f"{value:.1f}"
 
 
-def gigabytes(size: int | None) -> str:
-    """Bytes in GB (10⁹), one decimal; two below one."""
-    if size is None:
-        return NONE
-    value = size / 1e9
-    return f"{value:.2f}" if value < 0.995 else f"{value:.1f}"
+def memory_gb(size: int | None) -> str:
+    """Bytes of memory in GB of 2³⁰ bytes."""
+    return NONE if size is None else units.memory_gb(size)
 
 
 def count(value: int | None) -> str:

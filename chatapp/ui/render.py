@@ -31,7 +31,7 @@ def _environment() -> Environment:
         speed=numbers.speed,
         length=numbers.length,
         seconds=numbers.seconds,
-        gigabytes=numbers.gigabytes,
+        memory_gb=numbers.memory_gb,
         count=numbers.count,
         size=len,
     )

@@ -18,7 +18,7 @@ from chatapp.devices import engine_device
 from chatapp.domain import Card, EngineState, EngineStatus, MemorySample, Pair
 from chatapp.engine.command import engine_command
 from chatapp.engine.cpu_plan import cpu_rows
-from chatapp.engine.plan import GIB, MemoryPlan
+from chatapp.engine.plan import MemoryPlan
 from chatapp.engine.planning import AUTO, make_plan
 from chatapp.engine.presets import presets
 from chatapp.errors import EngineError, InputError, PairError, ProductError
@@ -35,6 +35,7 @@ from chatapp.pairs.sources import NAMES as SOURCES
 from chatapp.pairs.sources import sources
 from chatapp.pairs.start import meant_name
 from chatapp.settings import Settings
+from chatapp.units import GIB
 
 CARDS = (8, 12, 16, 24)
 PUBLISHED = "published"

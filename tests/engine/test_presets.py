@@ -11,11 +11,11 @@ import pytest
 
 from chatapp.domain import Card, Pair
 from chatapp.engine.command import engine_command, engine_environment
-from chatapp.engine.plan import GIB
 from chatapp.engine.planning import make_plan, set_up
 from chatapp.engine.presets import presets
 from chatapp.pairs.catalogue import known_pairs
 from chatapp.pairs.planned import planned_known
+from chatapp.units import GIB
 
 _PARSE = """
 import argparse, json, sys

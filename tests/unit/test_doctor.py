@@ -78,10 +78,10 @@ def _pair_broken(patch: pytest.MonkeyPatch, settings: Settings) -> None:
 @pytest.mark.parametrize(
     ("name", "trouble", "says"),
     [
-        ("machine", _no_memory, "1.0 GB"),
+        ("machine", _no_memory, "0.93 GB"),
         ("driver", _old_driver, "535.10"),
         ("installed", _package_missing, "no-such-thing==1"),
-        ("disk", _no_disk, "0.0 GB"),
+        ("disk", _no_disk, "0.00 GB"),
         ("data_dir", _data_dir_is_a_file, "cannot be written"),
         ("pair", _pair_broken, "not whole"),
     ],

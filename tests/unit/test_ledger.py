@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatapp.domain import Card, GpuSample, MemorySample, ProcessMemory
-from chatapp.engine.plan import GIB
 from chatapp.engine.planning import make_plan
 from chatapp.measure.ledger import EngineMemory, History, Ledger, kv_share, ledger
 from chatapp.pairs.planned import planned_known
 from chatapp.texts import Texts
+from chatapp.units import GIB
 
 # As a server with the published pair answers; the sizes are GiB.
 SERVER_INFO = {

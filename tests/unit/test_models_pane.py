@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from chatapp.domain import Card, EngineState, EngineStatus, GpuSample, MemorySample, Pair, Tree
-from chatapp.engine.plan import GIB
 from chatapp.errors import InputError, PairError, ProductError, UsageError
 from chatapp.measure.ledger import Point
 from chatapp.pairs import locate
@@ -20,6 +19,7 @@ from chatapp.settings import Settings
 from chatapp.texts import LANGUAGES, Texts
 from chatapp.ui import models
 from chatapp.ui.shelf import HIDDEN_KEY, PairState, Shelf
+from chatapp.units import GIB
 from tests.hub import Hub, serve
 from tests.toy_pair import draft_files, target_files
 
@@ -217,7 +217,7 @@ def test_on_a_gpu_plan_and_reality_stand_side_by_side(keeper: Keeper, kept: dict
     card = GpuSample("RTX 4090", 20 * GIB, 24 * GIB, 18 * GIB, 80, 60, 300.0)
     shelf = Shelf(keeper.settings, keeper, kept.__setitem__, lambda: Card(24 * GIB))
     shown = words(str(models.pane(EN, shelf, sample(0.0, card))))
-    assert "Video memory: 25.8 GB" in shown and "19.3" in shown
+    assert "Video memory: 24.0 GB" in shown and "18.0" in shown
 
 
 def test_lines_and_marks_lie_where_they_belong() -> None:

@@ -24,11 +24,11 @@ from chatapp.domain import (
 from chatapp.measure.figures import LiveFigures
 from chatapp.texts import LANGUAGES, Texts
 from chatapp.ui import composer, empty, engine, figures, head, memory, numbers, rail, transcript
+from chatapp.units import GIB, MIB
 
 EVIL = """<script>alert(1)</script>"'`${alert(1)}{{7*7}}&"""
 TEXTS = [Texts(language) for language in LANGUAGES]
 EN = Texts("en")
-GB = 1_000_000_000
 
 
 def message(text: str = "hi", role: Role = Role.ASSISTANT, **fields: object) -> Message:
@@ -84,7 +84,12 @@ def test_nothing_that_was_written_becomes_markup(texts: Texts) -> None:
         address=EVIL,
     )
     sample = MemorySample(
-        0.0, 8 * GB, GB, GB, (ProcessMemory(EVIL, 1, GB),), (GpuSample(EVIL, 1, 2, 1, 1, 1, 1.0),)
+        0.0,
+        8 * GIB,
+        GIB,
+        GIB,
+        (ProcessMemory(EVIL, 1, GIB),),
+        (GpuSample(EVIL, 1, 2, 1, 1, 1, 1.0),),
     )
     panes = [
         rail.rail(texts, [conversation(1, 0.0, title=EVIL)], 1, (), date.today()),
@@ -237,8 +242,8 @@ def test_the_log_is_shown_without_the_engine_key() -> None:
 
 
 def test_memory_without_a_gpu_shows_processes_and_why() -> None:
-    processes = (ProcessMemory("main", 1, GB), ProcessMemory("scheduler", 2, 2 * GB))
-    sample = MemorySample(0.0, 16 * GB, 8 * GB, GB, processes, (), "memory.no_driver")
+    processes = (ProcessMemory("main", 1, GIB), ProcessMemory("scheduler", 2, 2 * GIB))
+    sample = MemorySample(0.0, 16 * GIB, 8 * GIB, GIB, processes, (), "memory.no_driver")
     html = memory.memory(EN, sample)
     assert "Engine, scheduler" in html and "2.0 GB" in html
     assert "Other programs" in html and "4.0 GB" in html
@@ -246,8 +251,8 @@ def test_memory_without_a_gpu_shows_processes_and_why() -> None:
 
 
 def test_video_memory_with_what_the_driver_tells_and_what_it_does_not() -> None:
-    card = GpuSample("RTX 4090", 17 * GB, 24 * GB, 16 * GB, 93, 61, None)
-    html = memory.memory(EN, MemorySample(0.0, 16 * GB, 8 * GB, GB, (), (card,)))
+    card = GpuSample("RTX 4090", 17 * GIB, 24 * GIB, 16 * GIB, 93, 61, None)
+    html = memory.memory(EN, MemorySample(0.0, 16 * GIB, 8 * GIB, GIB, (), (card,)))
     for words in ("RTX 4090", "16.0 GB", "7.0 GB", "93 %", "61 °C", "the driver does not say"):
         assert words in html
 
@@ -268,8 +273,8 @@ def test_the_empty_page_has_four_prompts_in_each_language() -> None:
         (numbers.length(None), "—"),
         (numbers.seconds(0.094), "0.09"),
         (numbers.seconds(12.34), "12.3"),
-        (numbers.gigabytes(8_050_000_000), "8.1"),
-        (numbers.gigabytes(580_000_000), "0.58"),
+        (numbers.memory_gb(24564 * MIB), "24.0"),
+        (numbers.memory_gb(None), "—"),
         (numbers.count(12345), "12,345"),
     ],
 )

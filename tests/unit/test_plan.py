@@ -15,7 +15,7 @@ from chatapp.commands import plan as command
 from chatapp.domain import Card, Pair, Tree
 from chatapp.engine.advice import advise
 from chatapp.engine.command import engine_command
-from chatapp.engine.plan import CUDA_CONTEXT_BYTES, GIB, MemoryPlan, plan
+from chatapp.engine.plan import CUDA_CONTEXT_BYTES, MemoryPlan, plan
 from chatapp.engine.planning import make_plan, set_up
 from chatapp.engine.presets import Preset, default_preset, preset, presets
 from chatapp.errors import UsageError
@@ -23,6 +23,7 @@ from chatapp.pairs.planned import planned_known
 from chatapp.pairs.shapes import Attention, DraftShape, PlannedPair, TargetShape
 from chatapp.settings import Settings
 from chatapp.texts import Texts
+from chatapp.units import GIB
 from tests import toy_pair
 
 PAIRS = {pair.name: pair for pair in planned_known()}
@@ -243,7 +244,7 @@ def test_the_command_says_the_same_as_json(
     given = arguments.parse(["plan", "--gpu-memory", "24"])
     command.main(given, Settings.load())
     shown = capsys.readouterr().out
-    assert "8.04 GB" in shown and "32768" in shown
+    assert "7.5 GB" in shown and "32768" in shown
 
 
 def test_without_a_card_one_must_be_named(monkeypatch: pytest.MonkeyPatch) -> None:

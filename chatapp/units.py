@@ -1,0 +1,32 @@
+"""How sizes are counted and written, everywhere the same.
+
+Memory, that of the card and that of the machine, is counted in GB of 2³⁰ bytes, as
+``nvidia-smi`` counts and as it is sold: a card of 24564 MiB has 24.0 GB. Files and
+downloads are counted in GB of 10⁹ bytes, as disks and hubs count them.
+"""
+
+from __future__ import annotations
+
+MIB = 1 << 20
+GIB = 1 << 30
+GB = 10**9
+MB = 10**6
+
+
+def memory_gb(size: int) -> str:
+    """Bytes of memory in GB: one decimal, two below one."""
+    return _one_decimal(size / GIB)
+
+
+def disk_gb(size: int) -> str:
+    """Bytes of files in GB: one decimal, two below one."""
+    return _one_decimal(size / GB)
+
+
+def disk_size(size: int) -> str:
+    """Bytes of files with their unit, fine enough to see a download move."""
+    return f"{size / GB:.2f} GB" if size >= GB else f"{size / MB:.1f} MB"
+
+
+def _one_decimal(value: float) -> str:
+    return f"{value:.2f}" if abs(value) < 0.995 else f"{value:.1f}"
