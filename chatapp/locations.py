@@ -22,6 +22,11 @@ def venv() -> Path:
     return project() / ".venv"
 
 
+def cuda_home(prefix: Path) -> Path:
+    """The CUDA toolkit inside the virtual environment ``prefix``, laid out of its wheels."""
+    return prefix / "cuda"
+
+
 def pocket_pair() -> Path:
     """``target/``, ``draft/`` and the card of the pocket pair."""
     return assets() / "pocket"

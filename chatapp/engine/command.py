@@ -13,7 +13,7 @@ from typing import Literal
 
 from chatapp.domain import Pair
 from chatapp.engine.presets import preset
-from chatapp.locations import compiled_kernels
+from chatapp.locations import compiled_kernels, cuda_home
 
 Device = Literal["cpu", "cuda"]
 
@@ -21,6 +21,8 @@ MAX_RUNNING = 4
 _CPU_POOL_TOKENS = 16384
 _FRACTION = 0.7
 _LOOPBACK = "127.0.0.1,localhost"
+# What would lead a compile away from the toolkit that fits.
+_OTHER_TOOLKITS = ("CUDACXX", "CUDA_LIB_PATH", "CUDA_TOOLKIT_PATH", "FLASHINFER_NVCC")
 
 
 def engine_command(
@@ -51,10 +53,11 @@ def engine_command(
 def engine_environment(
     device: Device, base: Mapping[str, str] = os.environ, prefix: Path = Path(sys.prefix)
 ) -> dict[str, str]:
-    """``base`` with what the engine needs: offline, no telemetry, our plug-in only."""
-    tools = str(prefix / "bin")
+    """``base`` with what the engine needs: offline, no telemetry, our plug-in only, and
+    under CUDA the toolkit inside ``prefix``, whatever other one ``base`` names."""
+    tools = [prefix / "bin", *([cuda_home(prefix) / "bin"] if device == "cuda" else [])]
     ours = {
-        "PATH": os.pathsep.join([tools, base["PATH"]]) if base.get("PATH") else tools,
+        "PATH": os.pathsep.join(filter(None, [*map(str, tools), base.get("PATH")])),
         "PYTHONUNBUFFERED": "1",
         "HF_HUB_OFFLINE": "1",
         "TRANSFORMERS_OFFLINE": "1",
@@ -72,6 +75,9 @@ def engine_environment(
             "SGLANG_USE_CPU_ENGINE": "1",
             "TORCHDYNAMO_DISABLE": "1",
         }
+    else:
+        base = {name: value for name, value in base.items() if name not in _OTHER_TOOLKITS}
+        ours |= _cuda_toolkit(cuda_home(prefix))
     return {**base, **ours}
 
 
@@ -81,6 +87,16 @@ def dtype_on(device: Device, pair: Pair) -> str:
     if device == "cpu":
         return "float32"
     return pair.dtype if pair.dtype in ("float16", "bfloat16") else "float16"
+
+
+def _cuda_toolkit(home: Path) -> dict[str, str]:
+    """SGLang, FlashInfer and torch look at CUDA_HOME first, cuda-pathfinder at CUDA_PATH,
+    Triton asks ``ldconfig`` unless it is told where the driver's library lies."""
+    return {
+        "CUDA_HOME": str(home),
+        "CUDA_PATH": str(home),
+        "TRITON_LIBCUDA_PATH": str(home / "lib64" / "stubs"),
+    }
 
 
 def _cpu_flags(pair: Pair) -> list[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chatapp import locations
-from chatapp.launch import network, stamp
+from chatapp.launch import cuda_home, network, stamp
 from chatapp.launch.machine import LaunchError, base_python, free_bytes
 from chatapp.launch.pip import Pip
 from chatapp.launch.progress import Progress
@@ -67,6 +67,8 @@ def _steps(plan: Plan) -> list[tuple[str, Callable[[Pip, Plan], None]]]:
     if plan.engine == "cpu":
         steps.append(("torch", _torch))
     steps.append(("packages", _packages))
+    if plan.engine == "cuda":
+        steps.append(("cuda_home", _cuda_home))
     steps.append(("project", _project))
     if plan.tests:
         steps.append(("tests", _tests))
@@ -141,6 +143,10 @@ def _torch(pip: Pip, plan: Plan) -> None:
 
 def _packages(pip: Pip, plan: Plan) -> None:
     pip.install("--no-deps", "-r", str(stamp.requirement_files(plan.engine)[0]))
+
+
+def _cuda_home(pip: Pip, plan: Plan) -> None:
+    cuda_home.lay(locations.venv())
 
 
 def _project(pip: Pip, plan: Plan) -> None:

@@ -96,9 +96,31 @@ def test_a_gpu_computes_in_a_half_type(dtype: str, used: str) -> None:
 def test_the_environment_is_offline_and_local(device: Device) -> None:
     base = {"PATH": "/usr/bin", "NO_PROXY": "example.org", "HTTP_PROXY": "http://p:1"}
     made = engine_environment(device, base, Path("/venv"))
-    assert made["PATH"] == "/venv/bin:/usr/bin"
+    tools = {"cpu": "/venv/bin", "cuda": "/venv/bin:/venv/cuda/bin"}[device]
+    assert made["PATH"] == f"{tools}:/usr/bin"
     assert made["HF_HUB_OFFLINE"] == made["TRANSFORMERS_OFFLINE"] == "1"
     assert made["NO_PROXY"] == "example.org,127.0.0.1,localhost"
     assert made["SGLANG_PLUGINS"] == "eaglechat"
     assert ("SGLANG_USE_CPU_ENGINE" in made) == (device == "cpu")
     assert base == {"PATH": "/usr/bin", "NO_PROXY": "example.org", "HTTP_PROXY": "http://p:1"}
+
+
+def test_kernels_are_compiled_with_our_toolkit_whatever_other_one_is_there() -> None:
+    other = {
+        "PATH": "/usr/local/cuda/bin:/usr/bin",
+        "CUDA_HOME": "/usr/local/cuda",
+        "CUDA_PATH": "/opt/cuda-12",
+        "CUDACXX": "/usr/local/cuda/bin/nvcc",
+        "FLASHINFER_NVCC": "/usr/local/cuda/bin/nvcc",
+        "TRITON_LIBCUDA_PATH": "/usr/local/cuda/lib64/stubs",
+    }
+    made = engine_environment("cuda", other, Path("/venv"))
+    assert made["CUDA_HOME"] == made["CUDA_PATH"] == "/venv/cuda"
+    assert made["TRITON_LIBCUDA_PATH"] == "/venv/cuda/lib64/stubs"
+    assert made["PATH"].split(":")[:2] == ["/venv/bin", "/venv/cuda/bin"]
+    assert not any("/usr/local/cuda" in made[name] for name in made if name != "PATH")
+    assert engine_environment("cpu", other, Path("/venv"))["CUDA_HOME"] == "/usr/local/cuda"
+
+
+def test_without_a_path_there_are_our_tools() -> None:
+    assert engine_environment("cpu", {}, Path("/venv"))["PATH"] == "/venv/bin"

@@ -20,10 +20,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from chatapp import locations
 from chatapp.errors import ProductError
-from chatapp.launch import complete, install, machine, network, repair, stamp, start
+from chatapp.launch import complete, cuda_home, install, machine, network, repair, stamp, start
 from chatapp.launch.lock import only_one
 from chatapp.launch.machine import Driver, LaunchError
 from chatapp.launch.pip import Pip, _error
@@ -300,9 +301,11 @@ def test_a_first_install_does_everything_in_order(fake: FakePip, project: Path) 
     ]
 
 
-def test_on_a_gpu_torch_comes_with_the_set(fake: FakePip) -> None:
+def test_on_a_gpu_torch_comes_with_the_set(fake: FakePip, monkeypatch: pytest.MonkeyPatch) -> None:
+    laid: list[Path] = []
+    monkeypatch.setattr(cuda_home, "lay", laid.append)
     _install("cuda")
-    assert len(fake.installs()) == 2
+    assert len(fake.installs()) == 2 and laid == [locations.venv()]
     assert not any(line.startswith("--no-deps torch") for line in fake.installs())
 
 
@@ -559,6 +562,14 @@ def test_every_requirement_is_pinned_and_no_place_is_named() -> None:
             fine = not line or line.startswith(("#", "-r ")) or "==" in line.partition(";")[0]
             assert fine, f"{path.name}: {line}"
             assert "://" not in line
+
+
+def test_the_cuda_compiler_fits_its_headers() -> None:
+    """nvcc refuses headers of another release."""
+    pins = {pin.name: pin for pin in map(Requirement, complete._pins("cuda"))}
+    parts = ("nvidia-cuda-nvcc", "nvidia-nvvm", "nvidia-cuda-crt", "nvidia-cuda-runtime")
+    releases = {name: Version(next(iter(pins[name].specifier)).version).release for name in parts}
+    assert len({release[:2] for release in releases.values()}) == 1, releases
 
 
 def test_both_sets_are_closed_over_the_common_list() -> None:

@@ -1,0 +1,120 @@
+"""Lays a CUDA home inside a virtual environment, out of its NVIDIA wheels.
+
+SGLang, FlashInfer and Triton compile kernels and look for a toolkit as NVIDIA's
+installer lays it: ``bin/nvcc``, ``include``, ``nvvm``, ``lib64/libcudart.so`` and
+``lib64/stubs/libcuda.so``. The wheels hold the same files in other places and, of the
+libraries, only the versioned names. So the home is a folder of links:
+
+    bin/*, include, nvvm         →  site-packages/nvidia/cu13/…
+    lib64/libcudart.so           →  site-packages/nvidia/cu13/lib/libcudart.so.13
+    lib64/stubs/libcuda.so{,.1}  →  the driver's libcuda.so.1
+
+Where there is no driver, as on a machine that only builds, a stub takes its place, made
+like the one in NVIDIA's toolkit: it has every function of ``cuda.h``, and each answers
+CUDA_ERROR_STUB_LIBRARY.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+
+from chatapp.launch.machine import LaunchError
+from chatapp.locations import cuda_home as place
+
+__all__ = ["lay", "place"]
+
+_DRIVER = "libcuda.so.1"
+_DRIVER_PLACES = (_DRIVER, f"/usr/lib/wsl/lib/{_DRIVER}")
+_STUB_ANSWER = 34  # CUDA_ERROR_STUB_LIBRARY of cuda.h
+_RTLD_DI_LINKMAP = 2
+_FUNCTION = re.compile(r"\bCUresult\s+(cu\w+)\s*\(")
+
+
+class _LinkMap(ctypes.Structure):
+    """The beginning of glibc's ``struct link_map``."""
+
+    _fields_ = (("address", ctypes.c_size_t), ("name", ctypes.c_char_p))
+
+
+def lay(venv: Path) -> Path:
+    """The CUDA home of ``venv``, laid or mended. Raises LaunchError where the wheels are
+    not there. Without a driver and without a C compiler there is no ``libcuda.so`` in it."""
+    home, wheels = place(venv), _wheels(venv)
+    for name in ("include", "nvvm"):
+        _link(home / name, wheels / name)
+    for tool in (wheels / "bin").iterdir():
+        _link(home / "bin" / tool.name, tool)
+    for library in (wheels / "lib").iterdir():
+        for name in {library.name, re.sub(r"\.so\..*", ".so", library.name)}:
+            _link(home / "lib64" / name, library)
+    _lay_driver(home)
+    return home
+
+
+def _wheels(venv: Path) -> Path:
+    """Where the wheels have put the toolkit. Raises LaunchError without an nvcc."""
+    for found in venv.glob("lib/python3*/site-packages/nvidia/cu13"):
+        if (found / "bin" / "nvcc").exists():
+            return found
+    raise LaunchError("launch_no_nvcc", place=venv)
+
+
+def _lay_driver(home: Path) -> None:
+    stubs, driver = home / "lib64" / "stubs", _driver()
+    if driver is None:
+        stub = stubs / _DRIVER
+        if stub.is_symlink() or not stub.exists():
+            stub.unlink(missing_ok=True)
+            with suppress(OSError, subprocess.CalledProcessError):
+                _make_stub(stub, home / "include" / "cuda.h")
+        driver = stub
+    else:
+        _link(stubs / _DRIVER, driver)
+    _link(stubs / "libcuda.so", driver)
+
+
+def _driver() -> Path | None:
+    """The driver's library by the name that the loader found it under, which outlives an
+    update of the driver."""
+    for name in _DRIVER_PLACES:
+        with suppress(OSError):
+            return _loaded_from(ctypes.CDLL(name))
+    return None
+
+
+def _loaded_from(library: ctypes.CDLL) -> Path:
+    found = ctypes.POINTER(_LinkMap)()
+    handle = ctypes.c_void_p(library._handle)
+    ctypes.CDLL(None).dlinfo(handle, _RTLD_DI_LINKMAP, ctypes.byref(found))
+    return Path(os.fsdecode(found.contents.name))
+
+
+def _make_stub(stub: Path, header: Path) -> None:
+    """Raises OSError or CalledProcessError where it cannot be compiled."""
+    compiler = os.environ.get("CC") or "gcc"
+    expanded = _run([compiler, "-E", str(header)])
+    functions = sorted(set(_FUNCTION.findall(expanded)))
+    source = "".join(f"int {name}(void) {{ return {_STUB_ANSWER}; }}\n" for name in functions)
+    stub.parent.mkdir(parents=True, exist_ok=True)
+    options = ["-shared", "-fPIC", "-x", "c", "-", f"-Wl,-soname,{_DRIVER}"]
+    _run([compiler, *options, "-o", str(stub)], source)
+
+
+def _run(command: list[str], given: str = "") -> str:
+    done = subprocess.run(command, input=given, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def _link(link: Path, target: Path) -> None:
+    if link.is_symlink() and link.readlink() == target:
+        return
+    link.parent.mkdir(parents=True, exist_ok=True)
+    draft = link.with_name(link.name + ".new")
+    draft.unlink(missing_ok=True)
+    draft.symlink_to(target)
+    draft.replace(link)
