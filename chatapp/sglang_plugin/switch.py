@@ -167,13 +167,13 @@ def accept_no_draft(result, verify_input, batch, *args, **kwargs):
     """After ``eagle_sample``: in a mixed batch, requests with speculation off gain the
     token after the root alone. It is drawn from the target's distribution given the
     text so far whether or not a draft had guessed it, so cutting there loses nothing."""
-    off = requests_off(batch)
     predict, accept_lens, accept_index = result
-    if not any(off) or accept_index.dim() < 2 or accept_index.shape[1] < 2:
+    if accept_index.dim() < 2 or accept_index.shape[1] < 2:
         return result
-    rows = torch.tensor(off, device=accept_lens.device)
-    accept_lens.masked_fill_(rows, 1)
-    accept_index[:, 1:].masked_fill_(rows[:, None], -1)
+    for row, off in enumerate(requests_off(batch)):
+        if off:  # a fill takes its value along: nothing is copied, nobody waits
+            accept_lens[row].fill_(1)
+            accept_index[row, 1:].fill_(-1)
     return result
 
 
