@@ -267,7 +267,11 @@ class ProcessMemory:
 
 @dataclass(frozen=True, slots=True)
 class GpuSample:
-    """One GPU now. Bytes, °C, watts, percent; None where the driver does not tell."""
+    """One GPU now. Bytes, °C, watts, percent; None where the driver does not tell.
+
+    ``index`` is that of ``nvidia-smi``, in the order of the PCI bus. ``used_bytes`` is what
+    processes hold; the driver keeps ``reserved_bytes`` for itself, which nobody else gets.
+    """
 
     name: str
     used_bytes: int
@@ -276,25 +280,34 @@ class GpuSample:
     utilisation_percent: int | None
     temperature_c: int | None
     power_w: float | None
+    reserved_bytes: int = 0
+    index: int = 0
+    uuid: str = ""
+
+    @property
+    def free_bytes(self) -> int:
+        return max(0, self.total_bytes - self.used_bytes - self.reserved_bytes)
 
 
 @dataclass(frozen=True, slots=True)
 class MemorySample:
-    """The machine now. ``at`` in epoch seconds; ``gpus`` is empty without NVML."""
+    """The machine now. ``at`` in epoch seconds; ``gpu`` is the card that the engine runs
+    on, None where there is none or it does not answer, which ``gpu_note`` says."""
 
     at: float
     total_bytes: int
     available_bytes: int
     app_bytes: int
     engine: tuple[ProcessMemory, ...] = ()
-    gpus: tuple[GpuSample, ...] = ()
+    gpu: GpuSample | None = None
     gpu_note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One GPU as the memory plan sees it. ``others_bytes``: what processes other than the
-    engine hold now; ``capability`` as NVIDIA counts, such as (8, 9)."""
+    """One GPU as the memory plan sees it. ``others_bytes``: what the engine cannot have,
+    because other processes hold it now or the driver keeps it; ``capability`` as NVIDIA
+    counts, such as (8, 9)."""
 
     bytes: int
     others_bytes: int = 0

@@ -19,15 +19,23 @@ _TOO_SMALL = pynvml.NVML_ERROR_INSUFFICIENT_SIZE
 
 @dataclass
 class Card:
-    """One card; ``code`` is what its calls return, ``processes`` pid → bytes."""
+    """One card; ``code`` is what its calls return, ``processes`` and ``graphics`` pid →
+    bytes, None where the driver says that it does not know. ``reserved`` is what the driver
+    keeps for itself."""
 
     name: str = "NVIDIA GeForce RTX 4090"
     total: int = 24564 * MIB
     used: int = 20000 * MIB
+    reserved: int = 346 * MIB
     processes: dict[int, int | None] = field(default_factory=dict)
+    graphics: dict[int, int | None] = field(default_factory=dict)
     processes_code: int = SUCCESS
     code: int = SUCCESS
     capability: tuple[int, int] = (8, 9)
+    utilisation: int | None = 87
+    degrees: int | None = 61
+    watts: float | None = 312.5
+    uuid: str = "GPU-4090a1b2-0000-1111-2222-333344445555"
 
 
 @dataclass
@@ -125,44 +133,84 @@ def _name(driver: Driver, handle: int, text: int, length: int) -> int:
 def _memory(driver: Driver, handle: int, memory: int) -> int:
     card = driver.cards[handle - 1]
     info = ctypes.cast(memory, ctypes.POINTER(pynvml.c_nvmlMemory_t))[0]
-    info.total, info.used, info.free = card.total, card.used, card.total - card.used
+    used = card.used + card.reserved
+    info.total, info.used, info.free = card.total, used, card.total - used
+    return card.code
+
+
+@_c("nvmlDeviceGetMemoryInfo_v2", _Pointer, _Pointer)
+def _memory_v2(driver: Driver, handle: int, memory: int) -> int:
+    card = driver.cards[handle - 1]
+    info = ctypes.cast(memory, ctypes.POINTER(pynvml.c_nvmlMemory_v2_t))[0]
+    if info.version != pynvml.nvmlMemory_v2:
+        return pynvml.NVML_ERROR_ARGUMENT_VERSION_MISMATCH
+    info.total, info.used, info.reserved = card.total, card.used, card.reserved
+    info.free = card.total - card.used - card.reserved
+    return card.code
+
+
+@_c("nvmlDeviceGetUUID", _Pointer, _Pointer, ctypes.c_uint)
+def _uuid(driver: Driver, handle: int, text: int, length: int) -> int:
+    card = driver.cards[handle - 1]
+    ctypes.memmove(text, card.uuid.encode() + b"\0", len(card.uuid) + 1)
     return card.code
 
 
 @_c("nvmlDeviceGetComputeRunningProcesses_v3", _Pointer, _Pointer, _Pointer)
 def _processes(driver: Driver, handle: int, count: int, processes: int | None) -> int:
     card = driver.cards[handle - 1]
+    return _listed(card, card.processes, count, processes)
+
+
+@_c("nvmlDeviceGetGraphicsRunningProcesses_v3", _Pointer, _Pointer, _Pointer)
+def _graphics(driver: Driver, handle: int, count: int, processes: int | None) -> int:
+    card = driver.cards[handle - 1]
+    return _listed(card, card.graphics, count, processes)
+
+
+def _listed(card: Card, held: dict[int, int | None], count: int, processes: int | None) -> int:
     room = ctypes.cast(count, ctypes.POINTER(ctypes.c_uint))
     if card.processes_code != SUCCESS:
         return card.processes_code
-    asked, room[0] = room[0], len(card.processes)
-    if not card.processes:
+    asked, room[0] = room[0], len(held)
+    if not held:
         return SUCCESS
-    if processes is None or asked < len(card.processes):
+    if processes is None or asked < len(held):
         return _TOO_SMALL
     rows = ctypes.cast(processes, ctypes.POINTER(pynvml.c_nvmlProcessInfo_v3_t))
     unknown = pynvml.NVML_VALUE_NOT_AVAILABLE_ulonglong.value
-    for at, (pid, used) in enumerate(card.processes.items()):
+    for at, (pid, used) in enumerate(held.items()):
         rows[at].pid, rows[at].usedGpuMemory = pid, unknown if used is None else used
     return SUCCESS
 
 
 @_c("nvmlDeviceGetUtilizationRates", _Pointer, _Pointer)
 def _rates(driver: Driver, handle: int, rates: int) -> int:
-    ctypes.cast(rates, ctypes.POINTER(pynvml.c_nvmlUtilization_t))[0].gpu = 87
-    return driver.cards[handle - 1].code
+    card = driver.cards[handle - 1]
+    if card.utilisation is None:
+        return pynvml.NVML_ERROR_NOT_SUPPORTED
+    ctypes.cast(rates, ctypes.POINTER(pynvml.c_nvmlUtilization_t))[0].gpu = card.utilisation
+    return card.code
 
 
 @_c("nvmlDeviceGetTemperature", _Pointer, ctypes.c_uint, _Pointer)
 def _temperature(driver: Driver, handle: int, kind: int, degrees: int) -> int:
-    _put(ctypes.c_uint, degrees, 61)
-    return driver.cards[handle - 1].code
+    card = driver.cards[handle - 1]
+    return _number(card, card.degrees, degrees)
 
 
 @_c("nvmlDeviceGetPowerUsage", _Pointer, _Pointer)
 def _power(driver: Driver, handle: int, milliwatts: int) -> int:
-    _put(ctypes.c_uint, milliwatts, 312_500)
-    return driver.cards[handle - 1].code
+    card = driver.cards[handle - 1]
+    told = None if card.watts is None else round(card.watts * 1000)
+    return _number(card, told, milliwatts)
+
+
+def _number(card: Card, told: int | None, pointer: int) -> int:
+    if told is None:
+        return pynvml.NVML_ERROR_NOT_SUPPORTED
+    _put(ctypes.c_uint, pointer, told)
+    return card.code
 
 
 @_c("nvmlDeviceGetCudaComputeCapability", _Pointer, _Pointer, _Pointer)

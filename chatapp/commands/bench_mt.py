@@ -192,7 +192,7 @@ def setting_for(pair: Pair, settings: Settings) -> Setting:
     """Where an engine of this pair would measure."""
     device = engine_device(settings)
     log = locations.bench(settings.data_dir) / "engine.log"
-    return setting_of(Engine(pair, device, log).status())
+    return setting_of(Engine(pair, device, log).status(), settings.engine_args)
 
 
 def _write(path: Path, told: bench_report.Document, texts: Texts) -> Path:

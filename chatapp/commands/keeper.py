@@ -15,8 +15,8 @@ from typing import Any
 
 from chatapp import locations
 from chatapp.devices import Device, engine_device
-from chatapp.domain import EngineState, EngineStatus, Pair
-from chatapp.engine.planning import find_pair
+from chatapp.domain import Card, EngineState, EngineStatus, Pair
+from chatapp.engine.planning import find_pair, look
 from chatapp.engine.process import Engine
 from chatapp.engine.prompt import ChatPrompt
 from chatapp.errors import EngineError, ProductError
@@ -36,6 +36,7 @@ class EngineKeeper:
         self._busy = asyncio.Lock()
         self._prompt: ChatPrompt | None = None
         self._pair: Pair | None = None
+        self._card: Card | None = None
 
     async def start(self) -> None:
         async with self._busy:
@@ -122,6 +123,11 @@ class EngineKeeper:
         return self._pair
 
     @property
+    def card(self) -> Card | None:
+        """The card that the engine took, as it was before the engine took it."""
+        return self._card
+
+    @property
     def api_key(self) -> str:
         return self._engine.api_key if self._engine else ""
 
@@ -141,7 +147,8 @@ class EngineKeeper:
         return self._prompt
 
     async def _start(self) -> None:
-        pair = await asyncio.to_thread(find_pair, self._settings)
+        self._card = await asyncio.to_thread(look, self._settings)
+        pair = await asyncio.to_thread(find_pair, self._settings, self._card)
         self._pair, self._prompt = pair, None
         device = await asyncio.to_thread(engine_device, self._settings)
         log = locations.engine_log(self._settings.data_dir)

@@ -16,7 +16,7 @@ from chatapp.domain import Card
 from chatapp.engine.plan import MemoryPlan, Note
 from chatapp.engine.planning import make_plan
 from chatapp.errors import UsageError
-from chatapp.measure.cards import first_card
+from chatapp.measure.cards import engine_card
 from chatapp.pairs.models import ModelFolders
 from chatapp.pairs.planned import planned_known, planned_pair
 from chatapp.settings import Settings
@@ -28,7 +28,7 @@ _BAR = 40
 
 
 def main(arguments: Namespace, settings: Settings) -> int:
-    card = _card(arguments.gpu_memory)
+    card = _card(arguments.gpu_memory, settings)
     meant = with_choices(settings) if arguments.gpu_memory is None else settings
     made = plan_for(meant, card, arguments.context)
     if arguments.json:
@@ -45,10 +45,10 @@ def plan_for(settings: Settings, card: Card, context: int | None = None) -> Memo
     return make_plan(card, pair, settings.preset, context, planned_known())
 
 
-def _card(gigabytes: float | None) -> Card:
+def _card(gigabytes: float | None, settings: Settings) -> Card:
     if gigabytes is not None:
         return Card(int(gigabytes * GIB))
-    card = first_card()
+    card = engine_card(settings.engine_args)
     if card is None:
         raise UsageError("plan_without_card")
     return card

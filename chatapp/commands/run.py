@@ -97,7 +97,6 @@ def _services(settings: Settings) -> tuple[Any, Any]:
     from chatapp.chat.store import Store
     from chatapp.chat.turns import Turns
     from chatapp.commands.keeper import EngineKeeper
-    from chatapp.measure.cards import first_card
     from chatapp.measure.machine import setting_of
     from chatapp.measure.sampler import MemorySampler
     from chatapp.ui.lab import Lab
@@ -106,12 +105,13 @@ def _services(settings: Settings) -> tuple[Any, Any]:
 
     store = Store(locations.store(settings.data_dir))
     keeper = EngineKeeper(settings)
-    auto = Auto(store, lambda: setting_of(keeper.status()))
+    auto = Auto(store, lambda: setting_of(keeper.status(), settings.engine_args))
     turns = Turns(store, keeper, keeper.prompt, auto.choose)
-    sample = MemorySampler(keeper.pids).sample
+    cpu = settings.device == "cpu"
+    sample = MemorySampler(keeper.pids, None if cpu else settings.engine_args).sample
     lab = Lab(store, keeper, auto, settings)
     own = store.preference("own_pair", "")
-    shelf = Shelf(settings, keeper, store.set_preference, first_card, own)
+    shelf = Shelf(settings, keeper, store.set_preference, own)
     return Services(store, keeper, turns, sample, lab, shelf), keeper
 
 

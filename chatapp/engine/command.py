@@ -78,6 +78,8 @@ def engine_environment(
     else:
         base = {name: value for name, value in base.items() if name not in _OTHER_TOOLKITS}
         ours |= _cuda_toolkit(cuda_home(prefix))
+        # CUDA would put the fastest card first; NVML and nvidia-smi go by the bus.
+        ours |= {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
     return {**base, **ours}
 
 

@@ -11,7 +11,7 @@ from chatapp.domain import Card, Pair
 from chatapp.engine.advice import advise
 from chatapp.engine.plan import MemoryPlan, plan
 from chatapp.engine.presets import Preset, default_preset, preset, presets
-from chatapp.measure.cards import first_card
+from chatapp.measure.cards import engine_card
 from chatapp.pairs import check, locate
 from chatapp.pairs.models import ModelFolders
 from chatapp.pairs.planned import planned
@@ -22,14 +22,21 @@ from chatapp.settings import Settings
 AUTO = "auto"
 
 
-def find_pair(settings: Settings) -> Pair:
+def look(settings: Settings) -> Card | None:
+    """At the card that an engine would take now; None where it runs on the CPU, or the
+    driver does not answer."""
+    return None if engine_device(settings) == "cpu" else engine_card(settings.engine_args)
+
+
+def find_pair(settings: Settings, card: Card | None = None) -> Pair:
     """The pair that the settings or the person on the page named, checked, with the tree
-    that was kept for it, and on a GPU set up as the memory plan says. Raises PairError."""
+    that was kept for it, and on a GPU set up as the memory plan says for ``card``, or else
+    for the one that is looked at now. Raises PairError."""
     settings, models = with_choices(settings), ModelFolders(settings.data_dir)
     name = start_name(settings, models) if settings.pair == AUTO else settings.pair
     pair = tuned(locate(name, models), settings)
     check(pair)
-    card = None if engine_device(settings) == "cpu" else first_card()
+    card = card or look(settings)
     return pair if card is None else set_up(pair, make_plan(card, planned(pair), settings.preset))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
 import shutil
 import sys
@@ -72,7 +73,10 @@ def base_python(
 
 
 def nvidia_driver() -> Driver | None:
-    """The driver, asked through its own library; None where there is none or no GPU."""
+    """The driver, asked through its own library; None where there is none or no GPU, or
+    where every GPU is hidden from CUDA."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES", "0").partition(",")[0].strip() in ("", "-1"):
+        return None
     for name in _NVML:
         try:
             library = ctypes.CDLL(name)

@@ -24,7 +24,7 @@ class Gpus:
         if nvml is None:
             import pynvml as nvml
         self._nvml = nvml
-        # The second is no NVMLError: functions that an old driver does not have.
+        # The last is no NVMLError: functions that an old driver does not have.
         mismatch = getattr(nvml, "NVMLLibraryMismatchError", nvml.NVMLError)
         self._errors = (nvml.NVMLError, mismatch)
         self._handles: list[Any] | None = None
@@ -37,9 +37,9 @@ class Gpus:
                 self._handles = self._open()
         except self._errors as error:
             return (), self._note(error)
-        for handle in self._handles:
+        for index, handle in enumerate(self._handles):
             try:
-                cards.append(self._card(handle, engine_pids))
+                cards.append(self._card(index, handle, engine_pids))
             except self._errors as error:
                 self._handles, note = None, self._note(error)
         return tuple(cards), note if cards or note else NO_CARD
@@ -58,21 +58,29 @@ class Gpus:
         count = self._nvml.nvmlDeviceGetCount()
         return [self._nvml.nvmlDeviceGetHandleByIndex(index) for index in range(count)]
 
-    def _card(self, handle: Any, engine_pids: Collection[int]) -> GpuSample:
+    def _card(self, index: int, handle: Any, engine_pids: Collection[int]) -> GpuSample:
         nvml = self._nvml
-        memory = nvml.nvmlDeviceGetMemoryInfo(handle)
-        name = nvml.nvmlDeviceGetName(handle)
+        memory = self._memory(handle)
         return GpuSample(
-            name=name.decode() if isinstance(name, bytes) else name,
+            name=_text(nvml.nvmlDeviceGetName(handle)),
             used_bytes=memory.used,
             total_bytes=memory.total,
+            reserved_bytes=getattr(memory, "reserved", 0),
             engine_bytes=self._told(lambda: self._engine_bytes(handle, engine_pids)),
             utilisation_percent=self._told(lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu),
             temperature_c=self._told(
                 lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU)
             ),
             power_w=self._told(lambda: nvml.nvmlDeviceGetPowerUsage(handle) / 1000),
+            index=index,
+            uuid=_text(self._told(lambda: nvml.nvmlDeviceGetUUID(handle)) or ""),
         )
+
+    def _memory(self, handle: Any) -> Any:
+        """As ``nvidia-smi`` counts. The first version of the call, all that an old driver
+        has, counts as used what the driver keeps for itself."""
+        ask, second = self._nvml.nvmlDeviceGetMemoryInfo, self._nvml.nvmlMemory_v2
+        return self._told(lambda: ask(handle, version=second)) or ask(handle)
 
     def _engine_bytes(self, handle: Any, engine_pids: Collection[int]) -> int | None:
         """None where the driver names none of the engine's processes: under WSL and in
@@ -97,3 +105,7 @@ class Gpus:
             self._nvml.NVML_ERROR_DRIVER_NOT_LOADED,
         )
         return NO_DRIVER if code in missing else FAILED
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value

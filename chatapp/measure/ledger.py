@@ -82,16 +82,17 @@ def ledger(
     planned: Mapping[str, int] | None = None,
     kv_tokens_planned: int | None = None,
 ) -> Ledger:
-    """``planned``: the plan's rows by key. The first card where there is one."""
-    if sample.gpus:
-        card = sample.gpus[0]
-        held, used, total = card.engine_bytes, card.used_bytes, card.total_bytes
+    """``planned``: the plan's rows by key. Of the card that the engine runs on
+    where there is one."""
+    if card := sample.gpu:
+        held, total = card.engine_bytes, card.total_bytes
+        used = total - card.free_bytes
     else:
         held = sum(process.resident_bytes for process in sample.engine) or None
         used = sample.total_bytes - sample.available_bytes
         total = sample.total_bytes
     return Ledger(
-        on="gpu" if sample.gpus else "cpu",
+        on="gpu" if sample.gpu else "cpu",
         total_bytes=total,
         rows=tuple(_rows(held, used, total, engine, planned or {})),
         kv_tokens_planned=kv_tokens_planned,

@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 
 from chatapp.domain import EngineStatus
+from chatapp.measure.cards import engine_gpu
 from chatapp.measure.gpus import Gpus
 from chatapp.measure.lanes import Setting
 
@@ -17,12 +18,10 @@ _PACKAGES = ("eaglechat", "sglang", "torch")
 
 
 @lru_cache
-def machine_name(device: str) -> str:
-    """The first card where the engine runs on CUDA, else the processor with its cores."""
-    if device == "cuda":
-        cards, _ = Gpus().sample(())
-        if cards:
-            return cards[0].name
+def machine_name(device: str, arguments: tuple[str, ...] = ()) -> str:
+    """The engine's card where it runs on CUDA, else the processor with its cores."""
+    if device == "cuda" and (gpu := engine_gpu(Gpus().sample(())[0], arguments)):
+        return gpu.name
     return f"{_processor()} × {psutil.cpu_count() or 1}"
 
 
@@ -37,10 +36,11 @@ def versions() -> dict[str, str]:
     return found
 
 
-def setting_of(status: EngineStatus) -> Setting:
-    """Where whatever is measured now is measured."""
+def setting_of(status: EngineStatus, arguments: tuple[str, ...] = ()) -> Setting:
+    """Where whatever is measured now is measured. ``arguments``: the person's own to the
+    engine, which may choose a card."""
     return Setting(
-        machine=machine_name(status.device),
+        machine=machine_name(status.device, arguments),
         device=status.device,
         pair=status.pair_name,
         tree=str(status.tree) if status.tree else "",

@@ -6,35 +6,49 @@ Cheap enough to be asked once a second beside a stream.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 
 import psutil
 
-from chatapp.domain import MemorySample, ProcessMemory
-from chatapp.measure.gpus import Gpus
+from chatapp.domain import GpuSample, MemorySample, ProcessMemory
+from chatapp.measure.cards import engine_gpu
+from chatapp.measure.gpus import NO_CARD, Gpus
 
 
 class MemorySampler:
-    """``engine_pids`` names the engine's processes: name → pid."""
-
-    def __init__(self, engine_pids: Callable[[], dict[str, int]], gpus: Gpus | None = None) -> None:
-        self._engine_pids = engine_pids
+    def __init__(
+        self,
+        engine_pids: Callable[[], dict[str, int]],
+        arguments: Sequence[str] | None = (),
+        gpus: Gpus | None = None,
+    ) -> None:
+        """``engine_pids`` names the engine's processes: name → pid. ``arguments`` are the
+        person's own to the engine, which may choose a card; None: it uses none."""
+        self._engine_pids, self._arguments = engine_pids, arguments
         self._gpus = gpus or Gpus()
         self._app = psutil.Process()
 
     def sample(self) -> MemorySample:
         pids = self._engine_pids()
         machine = psutil.virtual_memory()
-        cards, note = self._gpus.sample(frozenset(pids.values()))
+        gpu, note = self._gpu(pids.values())
         return MemorySample(
             at=time.time(),
             total_bytes=machine.total,
             available_bytes=machine.available,
             app_bytes=self._app.memory_info().rss,
             engine=tuple(_memory_of(pids)),
-            gpus=cards,
+            gpu=gpu,
             gpu_note=note,
         )
+
+    def _gpu(self, pids: Collection[int]) -> tuple[GpuSample | None, str | None]:
+        """Another card that does not answer is none of the engine's business."""
+        if self._arguments is None:
+            return None, None
+        gpus, note = self._gpus.sample(pids)
+        gpu = engine_gpu(gpus, self._arguments)
+        return gpu, None if gpu else note or NO_CARD
 
 
 def _memory_of(pids: dict[str, int]) -> list[ProcessMemory]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from chatapp.devices import engine_device
-from chatapp.measure.cards import first_card
+from chatapp.measure.cards import engine_card
 from chatapp.pairs.catalogue import POCKET, default_name, known_pairs
 from chatapp.pairs.models import ModelFolders
 from chatapp.settings import Settings
@@ -20,14 +18,9 @@ def start_name(settings: Settings, models: ModelFolders) -> str:
     return meant if models.find(known.target) and models.find(known.draft) else POCKET
 
 
-def meant_name(settings: Settings, card: Callable[[], int | None] | None = None) -> str:
+def meant_name(settings: Settings) -> str:
     """The pair that this machine's card is meant for, downloaded or not."""
     if engine_device(settings) == "cpu":
         return POCKET
-    return default_name((card or card_bytes)())
-
-
-def card_bytes() -> int | None:
-    """Of the card that the engine takes; None where none answers."""
-    card = first_card()
-    return card.bytes if card else None
+    card = engine_card(settings.engine_args)
+    return default_name(card.bytes if card else None)

@@ -109,7 +109,7 @@ class Lab:
         return self._engine.prompt()
 
     def setting(self) -> Setting:
-        return setting_of(self._engine.status())
+        return setting_of(self._engine.status(), self._settings.engine_args)
 
     def compare(self, plan: Plan) -> Experiment:
         return self._start("compare", lambda state: self._compare(plan, state))

@@ -19,21 +19,21 @@ def memory(texts: Texts, sample: MemorySample) -> Markup:
     return render(
         "memory",
         texts,
-        gpus=[_gpu(texts, gpu) for gpu in sample.gpus],
+        gpus=[_gpu(texts, sample.gpu)] if sample.gpu else [],
         machine=texts(
             "page.memory.machine",
             used=numbers.memory_gb(used),
             total=numbers.memory_gb(sample.total_bytes),
         ),
         parts=_parts(texts, sample),
-        note=None if sample.gpus or not sample.gpu_note else texts(sample.gpu_note),
+        note=texts(sample.gpu_note) if sample.gpu_note else None,
     )
 
 
 def strip(texts: Texts, sample: MemorySample) -> str:
     """One short phrase for a narrow page."""
-    if sample.gpus:
-        used, total = sample.gpus[0].used_bytes, sample.gpus[0].total_bytes
+    if sample.gpu:
+        used, total = sample.gpu.used_bytes, sample.gpu.total_bytes
         key = "page.memory.strip_vram"
     else:
         used, total = sample.total_bytes - sample.available_bytes, sample.total_bytes
@@ -69,7 +69,7 @@ def _gpu(texts: Texts, gpu: GpuSample) -> dict[str, Any]:
         parts.append(_part(texts("page.memory.other"), others, "other"))
     else:
         parts.append(_part(texts("page.memory.used"), gpu.used_bytes, "engine1"))
-    parts.append(_part(texts("page.memory.free"), gpu.total_bytes - gpu.used_bytes, "free"))
+    parts.append(_part(texts("page.memory.free"), gpu.free_bytes, "free"))
     return {
         "facts": [gpu.name],
         "parts": _with_shares(parts, gpu.total_bytes),

@@ -53,6 +53,9 @@ class ShelfEngine(Protocol):
     pair: Pair | None
 
     @property
+    def card(self) -> Card | None: ...
+
+    @property
     def client(self) -> Any: ...
 
     @property
@@ -90,12 +93,11 @@ class Shelf:
         settings: Settings,
         engine: ShelfEngine,
         keep: Callable[[str, str], None],
-        card: Callable[[], Card | None],
         own: str = "",
     ) -> None:
-        """``keep`` remembers a choice; ``card`` looks at this machine's card; ``own`` is
-        the pair of their own that the person named last."""
-        self._engine, self._keep, self._look = engine, keep, card
+        """``keep`` remembers a choice; ``own`` is the pair of their own that the person
+        named last."""
+        self._engine, self._keep = engine, keep
         self._models = ModelFolders(settings.data_dir)
         self._download: Download | None = None
         self.history = History()
@@ -103,7 +105,6 @@ class Shelf:
         self.card_gb: int | None = None
         self._memory: EngineMemory | None = None
         self._told_by = ""
-        self._card: Card | None = None
         self._asked_at = 0.0
         self._last_retraction = ""
         self._meant: str | None = None
@@ -247,7 +248,7 @@ class Shelf:
 
     def plan(self) -> MemoryPlan:
         """For the card that was picked, else this machine's, else one of 24 GB."""
-        card = Card(self.card_gb * GIB) if self.card_gb else self._card or Card(24 * GIB)
+        card = Card(self.card_gb * GIB) if self.card_gb else self._engine.card or Card(24 * GIB)
         return make_plan(card, self._planned_pair(), self.settings.preset, None, planned_known())
 
     def _planned_pair(self) -> PlannedPair:
@@ -301,7 +302,6 @@ class Shelf:
             if self._told_by != status.address:
                 self._memory = EngineMemory.told(await client.server_info())
                 self._told_by = status.address
-                self._card = self._look()
             return kv_share(await client.loads())
         except EngineError as error:
             _log.info("the engine did not tell its memory: %s", error)
@@ -325,8 +325,8 @@ class Shelf:
         if self.device == "cpu":
             tokens = _argument(self.command(), "--max-total-tokens")
             rows = cpu_rows(shapes, tokens or 0)
-        elif self._card is not None:
-            made = make_plan(self._card, shapes, self.settings.preset)
+        elif self._engine.card is not None:
+            made = make_plan(self._engine.card, shapes, self.settings.preset)
             rows, tokens = made.rows, made.kv_tokens
         else:
             return {}, None

@@ -22,10 +22,12 @@ from chatapp.domain import Tree
 from chatapp.engine.process import Engine
 from chatapp.errors import ProductError
 from chatapp.launch import machine
+from chatapp.measure.cards import engine_gpu
 from chatapp.measure.gpus import Gpus
 from chatapp.measure.ledger import EngineMemory
 from chatapp.pairs import locate
 from chatapp.pairs.catalogue import known_pairs
+from chatapp.units import MIB
 from tests.gpu.arithmetic import (
     Row,
     Speed,
@@ -183,14 +185,16 @@ async def _memory(engine: Engine, device: str, name: str = "") -> list[Row]:
     if device == "cpu":
         return rows
     pids = set(engine.pids().values())
-    cards, _ = Gpus().sample(pids)
-    used, total = smi_card(_smi("--query-gpu=memory.used,memory.total"))
-    held = smi_processes(_smi("--query-compute-apps=pid,used_memory"))
+    gpu = engine_gpu(Gpus().sample(pids)[0])
+    if gpu is None:
+        return [*rows, Row(f"{name}card, NVML", "unknown")]
+    used, total = smi_card(_smi(gpu.uuid, "--query-gpu=memory.used,memory.total"))
+    held = smi_processes(_smi(gpu.uuid, "--query-compute-apps=pid,used_memory"))
     ours = sum(size for pid, size in held.items() if pid in pids)
     rows += [
-        Row(f"{name}card, NVML", f"{_megabytes(cards[0].used_bytes)} used"),
+        Row(f"{name}card, NVML", f"{_megabytes(gpu.used_bytes)} used"),
         Row(f"{name}card, nvidia-smi", f"{_megabytes(used)} of {_megabytes(total)} used"),
-        Row(f"{name}engine, NVML", _megabytes(cards[0].engine_bytes)),
+        Row(f"{name}engine, NVML", _megabytes(gpu.engine_bytes)),
         Row(f"{name}engine, nvidia-smi", _megabytes(ours or None)),
     ]
     return rows
@@ -202,8 +206,8 @@ def _account(told: EngineMemory) -> str:
     return f"{listed}, {told.kv_tokens} tokens"
 
 
-def _smi(query: str) -> str:
-    command = ["nvidia-smi", "-i", "0", query, "--format=csv,noheader,nounits"]
+def _smi(card: str, query: str) -> str:
+    command = ["nvidia-smi", "-i", card, query, "--format=csv,noheader,nounits"]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
@@ -224,15 +228,15 @@ def _length(answers: Sequence[Answer]) -> str:
 
 
 def _megabytes(size: int | None) -> str:
-    return "unknown" if size is None else f"{size / 1e6:.0f} MB"
+    return "unknown" if size is None else f"{size / MIB:.0f} MiB"
 
 
 def _title(rehearsal: bool, driver: machine.Driver | None) -> str:
     if rehearsal:
         return "Rehearsal on a CPU with little models: not a measurement of a GPU."
-    cards, _ = Gpus().sample(())
+    gpu = engine_gpu(Gpus().sample(())[0])
     version = driver.version if driver else "?"
-    return f"{cards[0].name}, driver {version}, Python {platform.python_version()}"
+    return f"{gpu.name if gpu else '?'}, driver {version}, Python {platform.python_version()}"
 
 
 if __name__ == "__main__":

@@ -124,3 +124,8 @@ def test_kernels_are_compiled_with_our_toolkit_whatever_other_one_is_there() -> 
 
 def test_without_a_path_there_are_our_tools() -> None:
     assert engine_environment("cpu", {}, Path("/venv"))["PATH"] == "/venv/bin"
+
+
+def test_cards_are_numbered_as_the_driver_numbers_them() -> None:
+    made = engine_environment("cuda", {"CUDA_DEVICE_ORDER": "FASTEST_FIRST"})
+    assert made["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"

@@ -41,7 +41,7 @@ class Dead:
 def keeper(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> EngineKeeper:
     Dead.go = asyncio.Event()
     monkeypatch.setattr(keeper_module, "Engine", Dead)
-    monkeypatch.setattr(keeper_module, "find_pair", lambda settings: PAIR)
+    monkeypatch.setattr(keeper_module, "find_pair", lambda settings, card=None: PAIR)
     monkeypatch.setattr(keeper_module, "engine_device", lambda settings: "cpu")
     monkeypatch.setattr(keeper_module, "ChatPrompt", lambda *_: object())
     return EngineKeeper(Settings(data_dir=tmp_path))
@@ -83,7 +83,7 @@ async def test_what_was_mended_is_taken_up_by_the_next_start(
 ) -> None:
     monkeypatch.setattr(keeper_module, "find_pair", raising(EngineError("engine_not_running")))
     await keeper.start()
-    monkeypatch.setattr(keeper_module, "find_pair", lambda settings: PAIR)
+    monkeypatch.setattr(keeper_module, "find_pair", lambda settings, card=None: PAIR)
     Dead.go.set()
     await keeper.restart()
     assert keeper.status().state is EngineState.READY

@@ -42,7 +42,7 @@ class Recorded:
 def keeper(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> EngineKeeper:
     Recorded.done, Recorded.fails = [], False
     monkeypatch.setattr(keeper_module, "Engine", Recorded)
-    monkeypatch.setattr(keeper_module, "find_pair", lambda settings: PAIR)
+    monkeypatch.setattr(keeper_module, "find_pair", lambda settings, card=None: PAIR)
     monkeypatch.setattr(keeper_module, "engine_device", lambda settings: "cpu")
     monkeypatch.setattr(keeper_module, "ChatPrompt", lambda *_: object())
     return EngineKeeper(Settings(data_dir=tmp_path))

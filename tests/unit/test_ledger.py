@@ -35,13 +35,15 @@ def gpu(used: float, engine: float | None, total: float = 24) -> GpuSample:
     return GpuSample("card", int(used * GIB), int(total * GIB), held, None, None, None)
 
 
-def sample(*gpus: GpuSample, engine: tuple[int, ...] = (), at: float = 0.0) -> MemorySample:
+def sample(
+    card: GpuSample | None = None, engine: tuple[int, ...] = (), at: float = 0.0
+) -> MemorySample:
     names = ("main", "scheduler", "detokenizer")
     processes = tuple(
         ProcessMemory(name, pid, size)
         for pid, (name, size) in enumerate(zip(names, engine, strict=False))
     )
-    return MemorySample(at, 24 * GIB, 10 * GIB, GIB // 4, processes, gpus)
+    return MemorySample(at, 24 * GIB, 10 * GIB, GIB // 4, processes, card)
 
 
 def by_key(made: Ledger) -> dict[str, tuple[int | None, int | None]]:

@@ -34,6 +34,7 @@ class Keeper:
     def __init__(self, settings: Settings, pair: Pair | None) -> None:
         self.settings, self.pair, self.restarts = settings, pair, 0
         self.api_key = "the-secret"
+        self.card: Card | None = None
         self.info: dict[str, Any] = {"internal_states": [{"memory_usage": {"weight": 0.05}}]}
         self.used = 100
         self.tail: tuple[str, ...] = ()
@@ -78,11 +79,11 @@ def kept() -> dict[str, str]:
 
 @pytest.fixture
 def shelf(keeper: Keeper, kept: dict[str, str]) -> Shelf:
-    return Shelf(keeper.settings, keeper, kept.__setitem__, lambda: None)
+    return Shelf(keeper.settings, keeper, kept.__setitem__)
 
 
-def sample(at: float = 0.0, *gpus: GpuSample) -> MemorySample:
-    return MemorySample(at, 24 * GIB, 10 * GIB, GIB // 4, (), gpus)
+def sample(at: float = 0.0, gpu: GpuSample | None = None) -> MemorySample:
+    return MemorySample(at, 24 * GIB, 10 * GIB, GIB // 4, (), gpu)
 
 
 def words(html: str) -> str:
@@ -215,7 +216,8 @@ async def test_it_asks_the_engine_once_a_second_at_most(shelf: Shelf) -> None:
 
 def test_on_a_gpu_plan_and_reality_stand_side_by_side(keeper: Keeper, kept: dict) -> None:
     card = GpuSample("RTX 4090", 20 * GIB, 24 * GIB, 18 * GIB, 80, 60, 300.0)
-    shelf = Shelf(keeper.settings, keeper, kept.__setitem__, lambda: Card(24 * GIB))
+    keeper.card = Card(24 * GIB)
+    shelf = Shelf(keeper.settings, keeper, kept.__setitem__)
     shown = words(str(models.pane(EN, shelf, sample(0.0, card))))
     assert "Video memory: 24.0 GB" in shown and "18.0" in shown
 
@@ -262,7 +264,7 @@ async def test_a_download_that_was_killed_says_so_and_goes_on(
     while not (shelf._download and shelf._download.progress().done > 100_000):
         await asyncio.sleep(0.01)
     shelf._download.pause()  # as if the app had ended here
-    again = Shelf(keeper.settings, keeper, kept.__setitem__, lambda: None, kept["own_pair"])
+    again = Shelf(keeper.settings, keeper, kept.__setitem__, kept["own_pair"])
     for pair in again.pairs():
         if pair.name in (name, "published"):
             assert not pair.here and pair.begun >= 100_000
@@ -277,7 +279,7 @@ async def test_a_download_that_was_killed_says_so_and_goes_on(
 async def test_folders_that_are_gone_are_not_offered_for_download(
     keeper: Keeper, kept: dict[str, str]
 ) -> None:
-    shelf = Shelf(keeper.settings, keeper, kept.__setitem__, lambda: None, "/nowhere,/nowhere")
+    shelf = Shelf(keeper.settings, keeper, kept.__setitem__, "/nowhere,/nowhere")
     shown = str(models.pane(EN, shelf, sample()))
     assert 'data-pair="/nowhere,/nowhere"' in shown
     assert 'data-value="/nowhere,/nowhere"' not in shown

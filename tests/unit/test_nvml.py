@@ -5,7 +5,7 @@ from __future__ import annotations
 import pynvml
 import pytest
 
-from chatapp.measure.cards import first_card
+from chatapp.measure.cards import engine_card, engine_gpu
 from chatapp.measure.gpus import FAILED, NO_DRIVER, Gpus
 from tests.nvml import MIB, Card, Driver, loaded
 
@@ -55,7 +55,7 @@ def test_a_card_that_fell_off_the_bus_leaves_the_other() -> None:
 def test_the_only_card_lost() -> None:
     with loaded(Driver([Card(code=pynvml.NVML_ERROR_GPU_IS_LOST)])) as nvml:
         assert Gpus(nvml).sample(()) == ((), FAILED)
-        assert first_card(Gpus(nvml)) is None
+        assert engine_card(gpus=Gpus(nvml)) is None
 
 
 def test_no_library_at_all() -> None:
@@ -88,16 +88,72 @@ def test_a_driver_too_old_for_anything() -> None:
         assert Gpus(nvml).sample(()) == ((), FAILED)
 
 
+def test_memory_is_counted_as_nvidia_smi_counts() -> None:
+    """What the driver keeps for itself is used by nobody, and to be had by nobody."""
+    with loaded(Driver([Card()])) as nvml:
+        (sample,), _ = Gpus(nvml).sample(())
+    assert (sample.used_bytes, sample.reserved_bytes) == (20000 * MIB, 346 * MIB)
+    assert sample.free_bytes == (24564 - 20000 - 346) * MIB
+
+
+def test_an_old_driver_counts_what_it_keeps_as_used() -> None:
+    with loaded(Driver([Card()], lacks=("nvmlDeviceGetMemoryInfo_v2",))) as nvml:
+        (sample,), note = Gpus(nvml).sample(())
+    assert note is None and sample.used_bytes == 20346 * MIB
+    assert sample.free_bytes == (24564 - 20346) * MIB and sample.reserved_bytes == 0
+
+
 def test_the_card_that_the_plan_is_made_for() -> None:
     card = Card(processes={11: 15000 * MIB})
     with loaded(Driver([card, Card(total=8188 * MIB)])) as nvml:
-        found = first_card(Gpus(nvml), engine_bytes=15000 * MIB)
+        found = engine_card(gpus=Gpus(nvml), pids={11})
     assert found is not None and found.bytes == 24564 * MIB
-    assert found.others_bytes == 5000 * MIB and found.capability == (8, 9)
+    assert found.others_bytes == 5346 * MIB and found.capability == (8, 9)
 
 
-def test_the_card_that_cuda_is_limited_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
-    with loaded(Driver([Card(), Card(total=8188 * MIB, used=MIB)])) as nvml:
-        found = first_card(Gpus(nvml))
-    assert found is not None and found.bytes == 8188 * MIB
+@pytest.mark.parametrize(
+    ("visible", "arguments", "name"),
+    [
+        (None, (), "first"),
+        (None, ("--base-gpu-id", "1"), "second"),
+        (None, ("--tp", "1", "--base-gpu-id=2"), "third"),
+        (None, ("--base-gpu-id", "1", "--base-gpu-id", "0"), "first"),
+        (None, ("--base-gpu-id", "3"), None),
+        (None, ("--base-gpu-id", "one"), "first"),
+        ("1", (), "second"),
+        ("2,0", (), "third"),
+        (" 2 , 0 ", ("--base-gpu-id", "1"), "first"),
+        ("1", ("--base-gpu-id", "1"), None),
+        ("0,-1,1", ("--base-gpu-id", "1"), None),
+        ("7", (), None),
+        ("", (), None),
+        ("-1", (), None),
+        ("GPU-bbbb", (), "second"),
+        ("gpu-BBBB0002", (), "second"),
+        ("GPU-aaaa,GPU-cccc", ("--base-gpu-id", "1"), "third"),
+        ("GPU-", (), None),
+        ("GPU-dddd", (), None),
+    ],
+)
+def test_the_card_that_the_engine_takes(
+    visible: str | None,
+    arguments: tuple[str, ...],
+    name: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    uuids = {"first": "GPU-aaaa0001", "second": "GPU-bbbb0002", "third": "GPU-cccc0003"}
+    with loaded(Driver([Card(name=name, uuid=uuid) for name, uuid in uuids.items()])) as nvml:
+        found = engine_gpu(Gpus(nvml).sample(())[0], arguments)
+    assert (found and found.name) == name
+
+
+def test_a_card_that_is_lost_is_not_mistaken_for_the_next() -> None:
+    lost = Card("first", code=pynvml.NVML_ERROR_GPU_IS_LOST)
+    with loaded(Driver([lost, Card("second")])) as nvml:
+        cards, _ = Gpus(nvml).sample(())
+    assert engine_gpu(cards, ()) is None
+    second = engine_gpu(cards, ("--base-gpu-id", "1"))
+    assert second is not None and (second.name, second.index) == ("second", 1)

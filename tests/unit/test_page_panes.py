@@ -83,14 +83,8 @@ def test_nothing_that_was_written_becomes_markup(texts: Texts) -> None:
         log_tail=(EVIL,),
         address=EVIL,
     )
-    sample = MemorySample(
-        0.0,
-        8 * GIB,
-        GIB,
-        GIB,
-        (ProcessMemory(EVIL, 1, GIB),),
-        (GpuSample(EVIL, 1, 2, 1, 1, 1, 1.0),),
-    )
+    card = GpuSample(EVIL, 1, 2, 1, 1, 1, 1.0)
+    sample = MemorySample(0.0, 8 * GIB, GIB, GIB, (ProcessMemory(EVIL, 1, GIB),), card)
     panes = [
         rail.rail(texts, [conversation(1, 0.0, title=EVIL)], 1, (), date.today()),
         rail.foot(texts, down),
@@ -243,7 +237,7 @@ def test_the_log_is_shown_without_the_engine_key() -> None:
 
 def test_memory_without_a_gpu_shows_processes_and_why() -> None:
     processes = (ProcessMemory("main", 1, GIB), ProcessMemory("scheduler", 2, 2 * GIB))
-    sample = MemorySample(0.0, 16 * GIB, 8 * GIB, GIB, processes, (), "memory.no_driver")
+    sample = MemorySample(0.0, 16 * GIB, 8 * GIB, GIB, processes, None, "memory.no_driver")
     html = memory.memory(EN, sample)
     assert "Engine, scheduler" in html and "2.0 GB" in html
     assert "Other programs" in html and "4.0 GB" in html
@@ -252,7 +246,7 @@ def test_memory_without_a_gpu_shows_processes_and_why() -> None:
 
 def test_video_memory_with_what_the_driver_tells_and_what_it_does_not() -> None:
     card = GpuSample("RTX 4090", 17 * GIB, 24 * GIB, 16 * GIB, 93, 61, None)
-    html = memory.memory(EN, MemorySample(0.0, 16 * GIB, 8 * GIB, GIB, (), (card,)))
+    html = memory.memory(EN, MemorySample(0.0, 16 * GIB, 8 * GIB, GIB, (), card))
     for words in ("RTX 4090", "16.0 GB", "7.0 GB", "93 %", "61 °C", "the driver does not say"):
         assert words in html
 

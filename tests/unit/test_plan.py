@@ -248,7 +248,7 @@ def test_the_command_says_the_same_as_json(
 
 
 def test_without_a_card_one_must_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "first_card", lambda: None)
+    monkeypatch.setattr(command, "engine_card", lambda _: None)
     with pytest.raises(UsageError) as refused:
         command.main(arguments.parse(["plan"]), Settings.load())
     assert refused.value.key == "plan_without_card"

@@ -6,127 +6,53 @@ import os
 import subprocess
 import sys
 import time
-from types import SimpleNamespace
-from typing import Any
 
+import pynvml
 import pytest
 
+from chatapp.domain import MemorySample
 from chatapp.measure.gpus import FAILED, NO_CARD, NO_DRIVER, Gpus
 from chatapp.measure.sampler import MemorySampler
-from chatapp.texts import Texts
-
-GB = 1024**3
-
-
-class NvmlError(Exception):
-    def __init__(self, value: int) -> None:
-        self.value = value
+from chatapp.texts import LANGUAGES, Texts
+from tests.nvml import MIB, Card, Driver, loaded
 
 
-class Driver:
-    """The NVML calls that we make, for one card; ``silent`` names those that fail."""
-
-    NVMLError = NvmlError
-    NVML_ERROR_LIBRARY_NOT_FOUND, NVML_ERROR_DRIVER_NOT_LOADED = 12, 9
-    NVML_TEMPERATURE_GPU = 0
-
-    def __init__(self, cards: int = 1, silent: tuple[str, ...] = (), code: int = 999) -> None:
-        self.cards, self.silent, self.code, self.started = cards, silent, code, 0
-
-    def __getattribute__(self, name: str) -> Any:
-        if name.startswith("nvml") and name in object.__getattribute__(self, "silent"):
-            raise NvmlError(object.__getattribute__(self, "code"))
-        return object.__getattribute__(self, name)
-
-    def nvmlInit(self) -> None:
-        self.started += 1
-
-    def nvmlDeviceGetCount(self) -> int:
-        return self.cards
-
-    def nvmlDeviceGetHandleByIndex(self, index: int) -> int:
-        return index
-
-    def nvmlDeviceGetName(self, handle: int) -> bytes:
-        return b"NVIDIA GeForce RTX 4090"
-
-    def nvmlDeviceGetMemoryInfo(self, handle: int) -> SimpleNamespace:
-        return SimpleNamespace(used=20 * GB, total=24 * GB)
-
-    def nvmlDeviceGetComputeRunningProcesses(self, handle: int) -> list[SimpleNamespace]:
-        return [
-            SimpleNamespace(pid=11, usedGpuMemory=16 * GB),
-            SimpleNamespace(pid=12, usedGpuMemory=None),
-            SimpleNamespace(pid=99, usedGpuMemory=3 * GB),
-        ]
-
-    def nvmlDeviceGetUtilizationRates(self, handle: int) -> SimpleNamespace:
-        return SimpleNamespace(gpu=87)
-
-    def nvmlDeviceGetTemperature(self, handle: int, kind: int) -> int:
-        return 61
-
-    def nvmlDeviceGetPowerUsage(self, handle: int) -> int:
-        return 312_500
+def sampled(driver: Driver, *arguments: str) -> MemorySample:
+    with loaded(driver) as nvml:
+        pids = {"scheduler": os.getpid()}
+        return MemorySampler(lambda: pids, arguments, Gpus(nvml)).sample()
 
 
-def test_a_card_as_the_driver_tells_it() -> None:
-    (card,), note = Gpus(Driver()).sample({11, 12})
-    assert note is None
-    assert (card.name, card.used_bytes, card.total_bytes) == (
-        "NVIDIA GeForce RTX 4090",
-        20 * GB,
-        24 * GB,
-    )
-    assert (card.engine_bytes, card.utilisation_percent) == (16 * GB, 87)
-    assert (card.temperature_c, card.power_w) == (61, 312.5)
+def test_the_card_is_the_one_that_the_engine_runs_on() -> None:
+    other = Card("the other", processes={os.getpid(): 500 * MIB})
+    sample = sampled(Driver([Card(), other]), "--base-gpu-id", "1")
+    assert sample.gpu is not None and sample.gpu_note is None
+    assert (sample.gpu.name, sample.gpu.index) == ("the other", 1)
+    assert sample.gpu.engine_bytes == 500 * MIB
 
 
-def test_what_the_driver_does_not_tell_is_none() -> None:
-    silent = (
-        "nvmlDeviceGetUtilizationRates",
-        "nvmlDeviceGetTemperature",
-        "nvmlDeviceGetPowerUsage",
-        "nvmlDeviceGetComputeRunningProcesses",
-    )
-    (card,), _ = Gpus(Driver(silent=silent)).sample({11})
-    assert (card.utilisation_percent, card.temperature_c, card.power_w) == (None, None, None)
-    assert card.engine_bytes is None
+def test_another_card_that_is_lost_is_not_spoken_of() -> None:
+    lost = Card(code=pynvml.NVML_ERROR_GPU_IS_LOST)
+    assert sampled(Driver([Card(), lost])).gpu_note is None
+    sample = sampled(Driver([lost, Card()]))
+    assert sample.gpu is None and sample.gpu_note == FAILED
 
 
-def test_a_driver_that_names_none_of_our_processes_is_not_zero() -> None:
-    (card,), _ = Gpus(Driver()).sample({1, 12})
-    assert card.engine_bytes is None
+def test_without_cards_there_is_a_note() -> None:
+    assert sampled(Driver([])).gpu_note == NO_CARD
+    assert sampled(Driver([Card()]), "--base-gpu-id", "1").gpu_note == NO_CARD
 
 
-@pytest.mark.parametrize(
-    ("driver", "note"),
-    [
-        (Driver(silent=("nvmlInit",), code=12), NO_DRIVER),
-        (Driver(silent=("nvmlInit",), code=9), NO_DRIVER),
-        (Driver(silent=("nvmlDeviceGetMemoryInfo",), code=15), FAILED),
-        (Driver(cards=0), NO_CARD),
-    ],
-)
-def test_no_sample_has_a_note(driver: Driver, note: str) -> None:
-    assert Gpus(driver).sample(()) == ((), note)
-    assert Texts("zh")(note) and Texts("en")(note)
+def test_an_engine_on_the_cpu_looks_at_no_card() -> None:
+    driver = Driver([Card()])
+    with loaded(driver) as nvml:
+        sample = MemorySampler(dict, None, Gpus(nvml)).sample()
+    assert (sample.gpu, sample.gpu_note, driver.inits) == (None, None, 0)
 
 
-def test_a_driver_that_comes_back_is_asked_again() -> None:
-    driver = Driver(silent=("nvmlDeviceGetMemoryInfo",))
-    gpus = Gpus(driver)
-    gpus.sample(())
-    driver.silent = ()
-    assert len(gpus.sample(())[0]) == 1
-    assert driver.started == 2
-
-
-def test_the_installed_driver_library_has_what_we_call() -> None:
-    import pynvml
-
-    called = [name for name in vars(Driver) if name.startswith(("nvml", "NVML"))]
-    assert [name for name in called if not hasattr(pynvml, name)] == []
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_note_has_words(language: str) -> None:
+    assert all(Texts(language)(note) for note in (NO_DRIVER, NO_CARD, FAILED))
 
 
 def test_processes_are_measured_and_ended_ones_left_out() -> None:
