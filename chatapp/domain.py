@@ -266,11 +266,22 @@ class ProcessMemory:
 
 
 @dataclass(frozen=True, slots=True)
+class GpuProcess:
+    """A process that holds video memory. ``bytes`` is None where the driver does not tell,
+    ``name`` empty where the system does not, as of other people's processes."""
+
+    pid: int
+    bytes: int | None
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class GpuSample:
     """One GPU now. Bytes, °C, watts, percent; None where the driver does not tell.
 
     ``index`` is that of ``nvidia-smi``, in the order of the PCI bus. ``used_bytes`` is what
     processes hold; the driver keeps ``reserved_bytes`` for itself, which nobody else gets.
+    ``others`` are the processes that are not the engine's, the largest first.
     """
 
     name: str
@@ -283,6 +294,7 @@ class GpuSample:
     reserved_bytes: int = 0
     index: int = 0
     uuid: str = ""
+    others: tuple[GpuProcess, ...] = ()
 
     @property
     def free_bytes(self) -> int:

@@ -52,7 +52,7 @@ class Loop:
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No settings of the person who runs the tests, and nothing written to their home."""
     for name in list(os.environ):
-        if name.startswith(("EAGLECHAT_", "SGLANG_SIMULATE")):
+        if name.startswith(("CUDA_", "EAGLECHAT_", "SGLANG_SIMULATE")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "xdg-data"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg-config"))

@@ -12,7 +12,9 @@ from typing import Any
 
 import pynvml
 
-MIB = 1 << 20
+from chatapp.units import MIB
+
+SONAME = "libnvidia-ml.so.1"
 SUCCESS = pynvml.NVML_SUCCESS
 _TOO_SMALL = pynvml.NVML_ERROR_INSUFFICIENT_SIZE
 
@@ -40,49 +42,66 @@ class Card:
 
 @dataclass
 class Driver:
-    """``lacks``: functions that a driver of this age does not have yet."""
+    """``lacks``: functions that a driver of this age does not have yet; ``place``: where
+    its library lies, which is found by its name alone where that is all there is of it."""
 
     cards: list[Card]
     init_code: int = SUCCESS
     lacks: tuple[str, ...] = ()
+    version: str = "580.95.05"
+    place: str = SONAME
     inits: int = 0
 
 
 @contextmanager
-def loaded(driver: Driver | None) -> Iterator[Any]:
-    """``pynvml`` on this driver; None: no library can be found."""
-    before = pynvml.nvmlLib
-    original = pynvml.CDLL
+def loaded(driver: Driver | Callable[[], Driver] | None) -> Iterator[Any]:
+    """``pynvml`` on this driver, and whoever else loads its library. None: there is none.
+    A function is asked for the driver at every call."""
+    told = driver if callable(driver) else lambda: driver
+    before, original = pynvml.nvmlLib, ctypes.CDLL
     pynvml._nvmlGetFunctionPointer_cache.clear()
-    pynvml.nvmlLib = _Library(driver) if driver else None
-    if driver is None:
-        pynvml.CDLL = _no_library
+    pynvml.nvmlLib = None
+    ctypes.CDLL = pynvml.CDLL = _Loader(told, original)  # type: ignore[assignment,misc]
     try:
         yield pynvml
     finally:
-        pynvml.nvmlLib, pynvml.CDLL = before, original
+        pynvml.nvmlLib, pynvml.CDLL, ctypes.CDLL = before, original, original
         pynvml._nvmlGetFunctionPointer_cache.clear()
 
 
-def _no_library(name: str) -> None:
-    raise OSError(f"{name}: cannot open shared object file")
+class _Loader:
+    """``ctypes.CDLL``. As the system's own loader it finds by its name alone what is loaded
+    already."""
+
+    def __init__(self, driver: Callable[[], Driver | None], original: Any) -> None:
+        self._driver, self._original = driver, original
+        self._found = False
+
+    def __call__(self, name: Any, *arguments: Any, **options: Any) -> Any:
+        if not str(name).endswith(SONAME):
+            return self._original(name, *arguments, **options)
+        driver = self._driver()
+        self._found |= driver is not None and name == driver.place
+        if not self._found:
+            raise OSError(f"{name}: cannot open shared object file")
+        return _Library(self._driver)
 
 
 class _Library:
     """What ``CDLL`` would give: attributes are functions with C's calling convention."""
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Callable[[], Driver]) -> None:
         self._driver = driver
         self._functions: dict[str, Any] = {}
 
     def __getattr__(self, name: str) -> Any:
-        if name in self._driver.lacks or name not in _FUNCTIONS:
+        if name in self._driver().lacks or name not in _FUNCTIONS:
             raise AttributeError(name)
         if name not in self._functions:
             arguments, body = _FUNCTIONS[name]
             kind = ctypes.CFUNCTYPE(ctypes.c_uint, *arguments)
             driver = self._driver
-            self._functions[name] = kind(lambda *given: body(driver, *given))
+            self._functions[name] = kind(lambda *given: body(driver(), *given))
         return self._functions[name]
 
 
@@ -106,6 +125,22 @@ def _put(kind: Any, pointer: int, value: int) -> None:
 def _init(driver: Driver, flags: int) -> int:
     driver.inits += 1
     return driver.init_code
+
+
+@_c("nvmlInit_v2")
+def _init_v2(driver: Driver) -> int:
+    return driver.init_code
+
+
+@_c("nvmlShutdown")
+def _shutdown(driver: Driver) -> int:
+    return SUCCESS
+
+
+@_c("nvmlSystemGetDriverVersion", _Pointer, ctypes.c_uint)
+def _version(driver: Driver, text: int, length: int) -> int:
+    ctypes.memmove(text, driver.version.encode() + b"\0", len(driver.version) + 1)
+    return SUCCESS
 
 
 @_c("nvmlDeviceGetCount_v2", _Pointer)

@@ -77,12 +77,18 @@ def nvidia_driver() -> Driver | None:
     where every GPU is hidden from CUDA."""
     if os.environ.get("CUDA_VISIBLE_DEVICES", "0").partition(",")[0].strip() in ("", "-1"):
         return None
+    library = nvml_library()
+    return _ask(library) if library else None
+
+
+def nvml_library() -> ctypes.CDLL | None:
+    """The driver's own library; None where there is none. Once it is loaded, whoever looks
+    for it by its name alone finds it, wherever it lies."""
     for name in _NVML:
         try:
-            library = ctypes.CDLL(name)
+            return ctypes.CDLL(name)
         except OSError:
             continue
-        return _ask(library)
     return None
 
 

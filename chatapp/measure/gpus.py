@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Any
 
-from chatapp.domain import GpuSample
+from chatapp.domain import GpuProcess, GpuSample
+from chatapp.launch.machine import nvml_library
 
 NO_DRIVER = "memory.no_driver"
 NO_CARD = "memory.no_card"
@@ -54,47 +55,53 @@ class Gpus:
             return None
 
     def _open(self) -> list[Any]:
+        nvml_library()  # pynvml looks for it by its name alone
         self._nvml.nvmlInit()
         count = self._nvml.nvmlDeviceGetCount()
         return [self._nvml.nvmlDeviceGetHandleByIndex(index) for index in range(count)]
 
     def _card(self, index: int, handle: Any, engine_pids: Collection[int]) -> GpuSample:
-        nvml = self._nvml
-        memory = self._memory(handle)
+        nvml, told = self._nvml, self._told
+        memory, held = self._memory(handle), self._held(handle)
+        rates = told(nvml.nvmlDeviceGetUtilizationRates, handle)
+        milliwatts = told(nvml.nvmlDeviceGetPowerUsage, handle)
         return GpuSample(
             name=_text(nvml.nvmlDeviceGetName(handle)),
             used_bytes=memory.used,
             total_bytes=memory.total,
             reserved_bytes=getattr(memory, "reserved", 0),
-            engine_bytes=self._told(lambda: self._engine_bytes(handle, engine_pids)),
-            utilisation_percent=self._told(lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu),
-            temperature_c=self._told(
-                lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU)
-            ),
-            power_w=self._told(lambda: nvml.nvmlDeviceGetPowerUsage(handle) / 1000),
+            engine_bytes=sum(held.get(pid, 0) for pid in engine_pids) or None,
+            utilisation_percent=rates and rates.gpu,
+            temperature_c=told(nvml.nvmlDeviceGetTemperature, handle, nvml.NVML_TEMPERATURE_GPU),
+            power_w=None if milliwatts is None else milliwatts / 1000,
             index=index,
-            uuid=_text(self._told(lambda: nvml.nvmlDeviceGetUUID(handle)) or ""),
+            uuid=_text(told(nvml.nvmlDeviceGetUUID, handle) or ""),
+            others=_others(held, engine_pids),
         )
 
     def _memory(self, handle: Any) -> Any:
         """As ``nvidia-smi`` counts. The first version of the call, all that an old driver
         has, counts as used what the driver keeps for itself."""
         ask, second = self._nvml.nvmlDeviceGetMemoryInfo, self._nvml.nvmlMemory_v2
-        return self._told(lambda: ask(handle, version=second)) or ask(handle)
+        return self._told(ask, handle, second) or ask(handle)
 
-    def _engine_bytes(self, handle: Any, engine_pids: Collection[int]) -> int | None:
-        """None where the driver names none of the engine's processes: under WSL and in
-        containers it cannot, and that is not the same as nothing used."""
-        told = [
-            process.usedGpuMemory
-            for process in self._nvml.nvmlDeviceGetComputeRunningProcesses(handle)
-            if process.pid in engine_pids and process.usedGpuMemory is not None
-        ]
-        return sum(told) if told else None
+    def _held(self, handle: Any) -> dict[int, int]:
+        """pid → bytes, 0 where the driver does not tell: nobody is on a card with nothing,
+        but WSL and containers say so. Some drivers list a process as one that draws, some
+        as both."""
+        nvml = self._nvml
+        held: dict[int, int] = {}
+        for ask in (
+            nvml.nvmlDeviceGetComputeRunningProcesses,
+            nvml.nvmlDeviceGetGraphicsRunningProcesses,
+        ):
+            for process in self._told(ask, handle) or ():
+                held[process.pid] = max(held.get(process.pid, 0), process.usedGpuMemory or 0)
+        return held
 
-    def _told(self, ask: Callable[[], Any]) -> Any:
+    def _told(self, ask: Callable[..., Any], *arguments: Any) -> Any:
         try:
-            return ask()
+            return ask(*arguments)
         except self._errors:
             return None
 
@@ -105,6 +112,12 @@ class Gpus:
             self._nvml.NVML_ERROR_DRIVER_NOT_LOADED,
         )
         return NO_DRIVER if code in missing else FAILED
+
+
+def _others(held: dict[int, int], engine_pids: Collection[int]) -> tuple[GpuProcess, ...]:
+    rest = ((pid, size) for pid, size in held.items() if pid not in engine_pids)
+    largest_first = sorted(rest, key=lambda one: -one[1])
+    return tuple(GpuProcess(pid, size or None) for pid, size in largest_first)
 
 
 def _text(value: bytes | str) -> str:

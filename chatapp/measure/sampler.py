@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 
 import psutil
 
@@ -48,7 +49,19 @@ class MemorySampler:
             return None, None
         gpus, note = self._gpus.sample(pids)
         gpu = engine_gpu(gpus, self._arguments)
-        return gpu, None if gpu else note or NO_CARD
+        return (_named(gpu), None) if gpu else (None, note or NO_CARD)
+
+
+def _named(gpu: GpuSample) -> GpuSample:
+    return replace(gpu, others=tuple(replace(one, name=_name(one.pid)) for one in gpu.others))
+
+
+def _name(pid: int) -> str:
+    """Nothing where the system keeps it to itself, or the driver numbers it otherwise."""
+    try:
+        return psutil.Process(pid).name()
+    except psutil.Error:
+        return ""
 
 
 def _memory_of(pids: dict[str, int]) -> list[ProcessMemory]:

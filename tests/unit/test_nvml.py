@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import subprocess
+import sys
+from pathlib import Path
+
 import pynvml
 import pytest
 
+from chatapp.domain import GpuProcess
+from chatapp.launch import machine
 from chatapp.measure.cards import engine_card, engine_gpu
 from chatapp.measure.gpus import FAILED, NO_DRIVER, Gpus
 from tests.nvml import MIB, Card, Driver, loaded
@@ -29,6 +36,7 @@ def test_two_cards() -> None:
         Card(processes_code=pynvml.NVML_ERROR_NO_PERMISSION),
         Card(processes_code=pynvml.NVML_ERROR_NOT_SUPPORTED),
         Card(processes={11: None}),
+        Card(processes={11: 0}),  # so says WSL, where nobody is on a card with nothing
         Card(processes={99: 5000 * MIB}),
         Card(),
     ],
@@ -38,6 +46,55 @@ def test_process_figures_that_nobody_gives_are_unknown_not_zero(card: Card) -> N
         (sample,), note = Gpus(nvml).sample({11})
     assert sample.engine_bytes is None and note is None
     assert sample.used_bytes == 20000 * MIB
+
+
+def test_processes_that_are_listed_as_drawing_only() -> None:
+    card = Card(processes={12: 300 * MIB}, graphics={11: 5 * MIB, 12: 300 * MIB, 13: None})
+    with loaded(Driver([card])) as nvml:
+        (sample,), _ = Gpus(nvml).sample({11})
+    assert sample.engine_bytes == 5 * MIB
+    assert sample.others == (GpuProcess(12, 300 * MIB), GpuProcess(13, None))
+
+
+def test_under_wsl_the_library_lies_elsewhere() -> None:
+    """Where the system's loader does not look for it, and so neither does pynvml."""
+    wsl = Driver([Card()], place="/usr/lib/wsl/lib/libnvidia-ml.so.1")
+    with loaded(wsl) as nvml:
+        assert len(Gpus(nvml).sample(())[0]) == 1
+    with loaded(wsl):
+        assert machine.nvidia_driver() == machine.Driver("580.95.05", 1)
+
+
+_LOAD_BY_PATH_THEN_BY_NAME = """
+import ctypes, sys
+from pathlib import Path
+path = Path(sys.argv[1])
+try:
+    ctypes.CDLL(path.name)
+    sys.exit("it is found by its name alone already")
+except OSError:
+    ctypes.CDLL(str(path))
+    ctypes.CDLL(path.name)
+"""
+
+
+def test_a_library_once_loaded_is_found_by_its_name() -> None:
+    """What that stands on: the loader of this very system, with a library that it does not
+    know the folder of."""
+    numpy = Path(str(importlib.metadata.distribution("numpy").locate_file("numpy.libs")))
+    library = min(numpy.glob("lib*"))
+    loading = [sys.executable, "-c", _LOAD_BY_PATH_THEN_BY_NAME, str(library)]
+    told = subprocess.run(loading, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stderr
+
+
+@pytest.mark.parametrize("hidden", ["", "-1", "-1,0"])
+def test_cards_that_are_hidden_from_cuda_are_not_there(
+    hidden: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
+    with loaded(Driver([Card()])):
+        assert machine.nvidia_driver() is None
 
 
 def test_a_card_that_fell_off_the_bus_leaves_the_other() -> None:

@@ -11,7 +11,6 @@ import pytest
 from chatapp.commands.run import _name_the_pair
 from chatapp.engine.planning import find_pair
 from chatapp.errors import PairError
-from chatapp.launch import machine
 from chatapp.pairs.models import ModelFolders
 from chatapp.pairs.start import meant_name, start_name
 from chatapp.settings import Settings
@@ -21,9 +20,8 @@ from tests.toy_pair import draft_files, target_files
 
 
 @pytest.fixture
-def card(monkeypatch: pytest.MonkeyPatch) -> Iterator[Card]:
+def card() -> Iterator[Card]:
     """One card of 24 GB with a driver that is new enough."""
-    monkeypatch.setattr(machine, "nvidia_driver", lambda: machine.Driver("580.65", 1))
     card = Card(used=500 * MIB)
     with ExitStack() as stack:
         stack.enter_context(loaded(Driver([card])))

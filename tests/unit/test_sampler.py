@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import psutil
 import pynvml
 import pytest
 
@@ -36,6 +37,18 @@ def test_another_card_that_is_lost_is_not_spoken_of() -> None:
     assert sampled(Driver([Card(), lost])).gpu_note is None
     sample = sampled(Driver([lost, Card()]))
     assert sample.gpu is None and sample.gpu_note == FAILED
+
+
+def test_other_processes_are_named_where_the_system_tells() -> None:
+    nobody = 2**22 + 1  # beyond the largest pid
+    held = {os.getpid(): MIB, os.getppid(): 3 * MIB, nobody: 2 * MIB}
+    sample = sampled(Driver([Card(processes=held)]))
+    assert sample.gpu is not None and sample.gpu.engine_bytes == MIB
+    parent = psutil.Process(os.getppid()).name()
+    assert [(one.name, one.bytes) for one in sample.gpu.others] == [
+        (parent, 3 * MIB),
+        ("", 2 * MIB),
+    ]
 
 
 def test_without_cards_there_is_a_note() -> None:
