@@ -5,7 +5,8 @@ installer lays it: ``bin/nvcc``, ``include``, ``nvvm``, ``lib64/libcudart.so`` a
 ``lib64/stubs/libcuda.so``. The wheels hold the same files in other places and, of the
 libraries, only the versioned names. So the home is a folder of links:
 
-    bin/*, include, nvvm         →  site-packages/nvidia/cu13/…
+    bin/*, include/*, nvvm       →  site-packages/nvidia/cu13/…
+    include/crt/math_functions.h    a copy that glibc 2.42 and later accept
     lib64/libcudart.so           →  site-packages/nvidia/cu13/lib/libcudart.so.13
     lib64/stubs/libcuda.so{,.1}  →  the driver's libcuda.so.1
 
@@ -32,6 +33,20 @@ _DRIVER = "libcuda.so.1"
 _DRIVER_PLACES = (_DRIVER, f"/usr/lib/wsl/lib/{_DRIVER}")
 _STUB_ANSWER = 34  # CUDA_ERROR_STUB_LIBRARY of cuda.h
 _RTLD_DI_LINKMAP = 2
+# glibc 2.42 brought functions of these names that throw nothing; CUDA's before 13.1 do not
+# say so, and no file that includes both compiles.
+_MATH = "math_functions.h"
+_CLASHING = re.compile(r"\b(rsqrtf?\((?:double|float) x\));")
+_SPECIFIER = """#include <features.h>
+#if defined(__cplusplus) && defined(__GLIBC_PREREQ)
+#if __GLIBC_PREREQ(2, 42)
+#define _EAGLECHAT_NO_THROW noexcept(true)
+#endif
+#endif
+#ifndef _EAGLECHAT_NO_THROW
+#define _EAGLECHAT_NO_THROW
+#endif
+"""
 _FUNCTION = re.compile(r"\bCUresult\s+(cu\w+)\s*\(")
 
 
@@ -45,13 +60,12 @@ def lay(venv: Path) -> Path:
     """The CUDA home of ``venv``, laid or mended. Raises LaunchError where the wheels are
     not there. Without a driver and without a C compiler there is no ``libcuda.so`` in it."""
     home, wheels = place(venv), _wheels(venv)
-    for name in ("include", "nvvm"):
-        _link(home / name, wheels / name)
-    for tool in (wheels / "bin").iterdir():
-        _link(home / "bin" / tool.name, tool)
-    for library in (wheels / "lib").iterdir():
-        for name in {library.name, re.sub(r"\.so\..*", ".so", library.name)}:
-            _link(home / "lib64" / name, library)
+    _link(home / "nvvm", wheels / "nvvm")
+    _link_all(home / "bin", wheels / "bin")
+    _lay_headers(home / "include", wheels / "include")
+    _link_all(home / "lib64", wheels / "lib")
+    for library in (wheels / "lib").glob("*.so.*"):
+        _link(home / "lib64" / re.sub(r"\.so\..*", ".so", library.name), library)
     _lay_driver(home)
     return home
 
@@ -62,6 +76,18 @@ def _wheels(venv: Path) -> Path:
         if (found / "bin" / "nvcc").exists():
             return found
     raise LaunchError("launch_no_nvcc", place=venv)
+
+
+def _lay_headers(home: Path, wheels: Path) -> None:
+    _link_all(home, wheels, but="crt")
+    _link_all(home / "crt", wheels / "crt", but=_MATH)
+    original = (wheels / "crt" / _MATH).read_text("utf-8")
+    mended = _SPECIFIER + _CLASHING.sub(r"\1 _EAGLECHAT_NO_THROW;", original)
+    copy = home / "crt" / _MATH
+    if not copy.exists() or copy.read_text("utf-8") != mended:
+        draft = copy.with_name(copy.name + ".new")
+        draft.write_text(mended, "utf-8")
+        draft.replace(copy)
 
 
 def _lay_driver(home: Path) -> None:
@@ -108,6 +134,16 @@ def _make_stub(stub: Path, header: Path) -> None:
 def _run(command: list[str], given: str = "") -> str:
     done = subprocess.run(command, input=given, capture_output=True, text=True, check=True)
     return done.stdout
+
+
+def _link_all(folder: Path, wheel: Path, but: str = "") -> None:
+    """Makes ``folder`` one of links to what lies in ``wheel``."""
+    if folder.is_symlink():
+        folder.unlink()
+    folder.mkdir(parents=True, exist_ok=True)
+    for entry in wheel.iterdir():
+        if entry.name != but:
+            _link(folder / entry.name, entry)
 
 
 def _link(link: Path, target: Path) -> None:

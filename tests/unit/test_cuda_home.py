@@ -20,6 +20,12 @@ _FILES = {
     "lib/libcudart.so.13": "",
     "lib/libcublasLt.so.13": "",
     "lib/libcudart_static.a": "",
+    "include/crt/host_config.h": "",
+    "include/crt/math_functions.h": """
+extern double rsqrt(double x);
+extern float rsqrtf(float x);
+extern double sqrt(double x);
+""",
     "include/cuda.h": """
 #define cuMemAlloc cuMemAlloc_v2
 typedef enum { CUDA_SUCCESS = 0 } CUresult;
@@ -65,17 +71,32 @@ def test_the_wheels_look_like_a_toolkit(venv: Path, no_driver: None) -> None:
     assert not (home / "bin").is_symlink(), "nvcc looks for lib64 beside the bin it lies in"
 
 
+def test_its_mathematics_fit_a_newer_c_library(venv: Path, no_driver: None) -> None:
+    """glibc 2.42 declares rsqrt as throwing nothing; a second declaration must say so too."""
+    crt = cuda_home.lay(venv) / "include" / "crt"
+    assert (crt / "host_config.h").samefile(_wheels(venv) / "include/crt/host_config.h")
+    header = (crt / "math_functions.h").read_text()
+    of_the_library = "extern double rsqrt(double x) noexcept(true);"
+    for least, clashes in (("2, 0", False), ("9, 0", True)):
+        source = header.replace("__GLIBC_PREREQ(2, 42)", f"__GLIBC_PREREQ({least})")
+        command = ["g++", "-fsyntax-only", "-x", "c++", "-"]
+        done = subprocess.run(command, input=source + of_the_library, text=True)
+        assert bool(done.returncode) == clashes
+
+
 def test_what_is_whole_stays_and_what_is_broken_is_mended(venv: Path, no_driver: None) -> None:
     home = cuda_home.lay(venv)
     whole, broken = home / "bin" / "nvcc", home / "lib64" / "libcudart.so"
     before = whole.lstat().st_ino
     broken.unlink()
     broken.symlink_to("/gone/libcudart.so.12")
-    (home / "include").unlink()
+    shutil.rmtree(home / "include")
+    (home / "include").symlink_to(_wheels(venv) / "include")
     cuda_home.lay(venv)
     assert whole.lstat().st_ino == before
     assert broken.samefile(_wheels(venv) / "lib" / "libcudart.so.13")
     assert (home / "include" / "cuda.h").exists()
+    assert not (_wheels(venv) / "include" / "cuda.h").is_symlink(), "the wheels stay as they are"
 
 
 def test_a_stub_stands_where_a_driver_will_be(
