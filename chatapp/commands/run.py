@@ -100,6 +100,7 @@ def _services(settings: Settings) -> tuple[Any, Any]:
     from chatapp.measure.machine import setting_of
     from chatapp.measure.sampler import MemorySampler
     from chatapp.ui.lab import Lab
+    from chatapp.ui.monitor import Monitor
     from chatapp.ui.services import Services
     from chatapp.ui.shelf import Shelf
 
@@ -108,11 +109,11 @@ def _services(settings: Settings) -> tuple[Any, Any]:
     auto = Auto(store, lambda: setting_of(keeper.status(), settings.engine_args))
     turns = Turns(store, keeper, keeper.prompt, auto.choose)
     cpu = settings.device == "cpu"
-    sample = MemorySampler(keeper.pids, None if cpu else settings.engine_args).sample
+    sampler = MemorySampler(keeper.pids, None if cpu else settings.engine_args)
     lab = Lab(store, keeper, auto, settings)
     own = store.preference("own_pair", "")
     shelf = Shelf(settings, keeper, store.set_preference, own)
-    return Services(store, keeper, turns, sample, lab, shelf), keeper
+    return Services(store, keeper, turns, Monitor(sampler.sample, keeper), lab, shelf), keeper
 
 
 async def _start_engine(greeted: asyncio.Event, keeper: Any) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 from markupsafe import Markup
 
 from chatapp import units
-from chatapp.domain import MemorySample
 from chatapp.engine.plan import MemoryPlan
 from chatapp.engine.planning import AUTO
 from chatapp.engine.presets import presets
@@ -20,6 +19,7 @@ from chatapp.pairs.progress import DownloadState, Progress
 from chatapp.pairs.sources import NAMES as SOURCES
 from chatapp.texts import Texts
 from chatapp.ui import numbers
+from chatapp.ui.monitor import Moment
 from chatapp.ui.render import render
 from chatapp.ui.shelf import CARDS, PairState, Shelf
 from chatapp.units import disk_size
@@ -38,7 +38,7 @@ _TONES = {
 }
 
 
-def pane(texts: Texts, shelf: Shelf, sample: MemorySample) -> Markup:
+def pane(texts: Texts, shelf: Shelf, moment: Moment) -> Markup:
     """Everything of it; a preset that cannot be used is said where the plan would be."""
     plan, listed, trouble = None, [], ""
     try:
@@ -57,8 +57,8 @@ def pane(texts: Texts, shelf: Shelf, sample: MemorySample) -> Markup:
         cards=CARDS,
         card=shelf.card_gb,
         device=shelf.device,
-        ledger=_ledger(texts, shelf.ledger(sample)),
-        graph=_graph(shelf.history.points()),
+        ledger=_ledger(texts, shelf.ledger(moment)),
+        graph=_graph(moment.course),
         presets=listed,
         command=shlex.join(shelf.command()).replace("'$EAGLECHAT_KEY'", '"$EAGLECHAT_KEY"'),
         client=snippet(base, model) if base else "",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from chatapp.chat.store import Store
 from chatapp.chat.turns import Turns
-from chatapp.domain import EngineStatus, MemorySample
+from chatapp.domain import EngineStatus
 from chatapp.ui.lab import Lab
+from chatapp.ui.monitor import Monitor
 from chatapp.ui.shelf import Shelf
 
 
@@ -21,11 +21,9 @@ class PageEngine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """``sample`` reads the memory of the machine; cheap, once a second."""
-
     store: Store
     engine: PageEngine
     turns: Turns
-    sample: Callable[[], MemorySample]
+    monitor: Monitor
     lab: Lab
     shelf: Shelf | None = None

@@ -1,7 +1,6 @@
 """What stands behind the Models pane: pairs and their download, plan and ledger, presets.
 
-One download at a time, for any number of tabs. Nothing here is asked of the engine more
-than once a second, and nothing at all while nobody looks.
+One download at a time, for any number of tabs.
 """
 
 from __future__ import annotations
@@ -15,14 +14,14 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from chatapp.devices import engine_device
-from chatapp.domain import Card, EngineState, EngineStatus, MemorySample, Pair
+from chatapp.domain import Card, EngineStatus, Pair
 from chatapp.engine.command import engine_command
 from chatapp.engine.cpu_plan import cpu_rows
 from chatapp.engine.plan import MemoryPlan
 from chatapp.engine.planning import AUTO, make_plan
 from chatapp.engine.presets import presets
-from chatapp.errors import EngineError, InputError, PairError, ProductError
-from chatapp.measure.ledger import EngineMemory, History, Ledger, kv_share, ledger
+from chatapp.errors import InputError, PairError, ProductError
+from chatapp.measure.ledger import Ledger, ledger
 from chatapp.pairs.catalogue import POCKET, known_pairs
 from chatapp.pairs.check import check
 from chatapp.pairs.download import Download
@@ -35,13 +34,12 @@ from chatapp.pairs.sources import NAMES as SOURCES
 from chatapp.pairs.sources import sources
 from chatapp.pairs.start import meant_name
 from chatapp.settings import Settings
+from chatapp.ui.monitor import Moment
 from chatapp.units import GIB
 
 CARDS = (8, 12, 16, 24)
 PUBLISHED = "published"
 HIDDEN_KEY = "$EAGLECHAT_KEY"
-_RETRACTED = "KV cache pool is full. Retract requests."
-_EVERY_S = 1.0
 _LOOK_EVERY_S = 2.0
 _log = logging.getLogger(__name__)
 
@@ -100,13 +98,8 @@ class Shelf:
         self._engine, self._keep = engine, keep
         self._models = ModelFolders(settings.data_dir)
         self._download: Download | None = None
-        self.history = History()
         self.source = AUTO
         self.card_gb: int | None = None
-        self._memory: EngineMemory | None = None
-        self._told_by = ""
-        self._asked_at = 0.0
-        self._last_retraction = ""
         self._meant: str | None = None
         self._own = own if settings.pair in (AUTO, POCKET, *known_pairs()) else settings.pair
         self._seen: dict[str, tuple[float, bool, int]] = {}
@@ -259,10 +252,10 @@ class Shelf:
         except PairError:
             return planned_pair(PUBLISHED, self._models)
 
-    def ledger(self, sample: MemorySample) -> Ledger:
+    def ledger(self, moment: Moment) -> Ledger:
         """Planned and real of the engine that runs."""
         rows, kv_tokens = self._planned_rows()
-        return ledger(sample, self._memory, rows, kv_tokens)
+        return ledger(moment.sample, moment.engine, rows, kv_tokens)
 
     def command(self) -> list[str]:
         """The engine's command line as it is, but for the key."""
@@ -280,39 +273,6 @@ class Shelf:
         status = self._engine.status()
         base = f"{status.address}/v1" if status.address else ""
         return base, self._engine.api_key, status.pair_name
-
-    # What is measured
-
-    async def note(self, sample: MemorySample) -> None:
-        """A sample for the history; asks the engine for its own account along with it."""
-        now = time.monotonic()
-        if now - self._asked_at < _EVERY_S:
-            return
-        self._asked_at = now
-        share = await self._ask()
-        self.history.add(sample, share, self._retracted())
-
-    async def _ask(self) -> float | None:
-        status = self._engine.status()
-        if status.state is not EngineState.READY:
-            self._memory, self._told_by = None, ""
-            return None
-        try:
-            client = self._engine.client
-            if self._told_by != status.address:
-                self._memory = EngineMemory.told(await client.server_info())
-                self._told_by = status.address
-            return kv_share(await client.loads())
-        except EngineError as error:
-            _log.info("the engine did not tell its memory: %s", error)
-            return None
-
-    def _retracted(self) -> bool:
-        lines = [line for line in self._engine.status().log_tail if _RETRACTED in line]
-        last = lines[-1] if lines else ""
-        new = bool(last) and last != self._last_retraction
-        self._last_retraction = last or self._last_retraction
-        return new
 
     def _planned_rows(self) -> tuple[dict[str, int], int | None]:
         pair = self._engine.pair

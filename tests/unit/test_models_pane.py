@@ -18,6 +18,7 @@ from chatapp.pairs.progress import DownloadState, FileProgress, Progress
 from chatapp.settings import Settings
 from chatapp.texts import LANGUAGES, Texts
 from chatapp.ui import models
+from chatapp.ui.monitor import Moment, Monitor
 from chatapp.ui.shelf import HIDDEN_KEY, PairState, Shelf
 from chatapp.units import GIB
 from tests.hub import Hub, serve
@@ -25,7 +26,6 @@ from tests.toy_pair import draft_files, target_files
 
 EN = Texts("en")
 EVIL = """<script>alert(1)</script>"'&"""
-LOG = "KV cache pool is full. Retract requests. #retracted_reqs: 1"
 
 
 class Keeper:
@@ -36,8 +36,6 @@ class Keeper:
         self.api_key = "the-secret"
         self.card: Card | None = None
         self.info: dict[str, Any] = {"internal_states": [{"memory_usage": {"weight": 0.05}}]}
-        self.used = 100
-        self.tail: tuple[str, ...] = ()
         self.state = EngineState.READY
 
     @property
@@ -48,7 +46,7 @@ class Keeper:
         return self.info
 
     async def loads(self) -> dict[str, Any]:
-        return {"loads": [{"num_used_tokens": self.used, "max_total_num_tokens": 400}]}
+        return {"loads": [{"num_used_tokens": 100, "max_total_num_tokens": 400}]}
 
     def status(self) -> EngineStatus:
         return EngineStatus(
@@ -56,7 +54,6 @@ class Keeper:
             "pocket",
             tree=Tree(3, 1, 4),
             address="http://127.0.0.1:31000",
-            log_tail=self.tail,
         )
 
     def choose(self, **choices: object) -> None:
@@ -82,8 +79,8 @@ def shelf(keeper: Keeper, kept: dict[str, str]) -> Shelf:
     return Shelf(keeper.settings, keeper, kept.__setitem__)
 
 
-def sample(at: float = 0.0, gpu: GpuSample | None = None) -> MemorySample:
-    return MemorySample(at, 24 * GIB, 10 * GIB, GIB // 4, (), gpu)
+def sample(gpu: GpuSample | None = None) -> Moment:
+    return Moment(MemorySample(0.0, 24 * GIB, 10 * GIB, GIB // 4, (), gpu))
 
 
 def words(html: str) -> str:
@@ -185,40 +182,24 @@ async def test_a_card_can_be_tried_out(shelf: Shelf) -> None:
 
 
 async def test_the_ledger_follows_the_engine(shelf: Shelf, keeper: Keeper) -> None:
-    await shelf.note(sample(1.0))
-    made = shelf.ledger(sample(1.0))
+    made = shelf.ledger(await Monitor(lambda: sample().sample, keeper).look())
     real = {row.key: row.real for row in made.rows}
     assert real["target"] == int(0.05 * GIB)
     planned = {row.key: row.planned for row in made.rows}
     assert planned["target"] and planned["kv_target"], "planned from the pair's own shapes"
-    keeper.state = EngineState.STOPPED
-    shelf._asked_at = 0.0
-    await shelf.note(sample(2.0))
-    assert shelf.ledger(sample(2.0)).rows[0].real is None, "a stopped engine holds nothing"
 
 
-async def test_a_full_cache_is_marked_once(shelf: Shelf, keeper: Keeper) -> None:
-    seen = []
-    for at, used, tail in ((1, 10, ()), (2, 399, ()), (3, 10, (LOG,)), (4, 10, (LOG,))):
-        keeper.used, keeper.tail, shelf._asked_at = used, tail, 0.0
-        await shelf.note(sample(float(at)))
-        seen.append(shelf.history.points()[-1].full)
-    assert seen == [False, True, True, False]
-    shown = str(models.pane(EN, shelf, sample()))
+def test_where_the_cache_ran_full_is_marked_in_the_graph(shelf: Shelf) -> None:
+    points = [Point(at, 9 * GIB, 10 * GIB, None, 0.5, at in (1, 3)) for at in range(4)]
+    shown = str(models.pane(EN, shelf, Moment(sample().sample, course=points)))
     assert shown.count('class="is-full" x1=') == 2
-
-
-async def test_it_asks_the_engine_once_a_second_at_most(shelf: Shelf) -> None:
-    for _ in range(5):
-        await shelf.note(sample())
-    assert len(shelf.history.points()) == 1
 
 
 def test_on_a_gpu_plan_and_reality_stand_side_by_side(keeper: Keeper, kept: dict) -> None:
     card = GpuSample("RTX 4090", 20 * GIB, 24 * GIB, 18 * GIB, 80, 60, 300.0)
     keeper.card = Card(24 * GIB)
     shelf = Shelf(keeper.settings, keeper, kept.__setitem__)
-    shown = words(str(models.pane(EN, shelf, sample(0.0, card))))
+    shown = words(str(models.pane(EN, shelf, sample(card))))
     assert "Video memory: 24.0 GB" in shown and "18.0" in shown
 
 

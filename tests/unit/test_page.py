@@ -37,6 +37,7 @@ from chatapp.ui.empty import examples
 from chatapp.ui.first_page import first_page
 from chatapp.ui.front import Front
 from chatapp.ui.lab import Lab
+from chatapp.ui.monitor import Monitor
 from chatapp.ui.page import Page
 from chatapp.ui.pulse import Pulse
 from chatapp.ui.services import Services
@@ -88,8 +89,8 @@ class Rig:
         turns = Turns(self.store, self.engine, lambda: self.engine)
         settings = Settings(language="en", data_dir=path)
         lab = Lab(self.store, self.engine, Auto(self.store, lambda: SETTING), settings)
-        sample = lambda: MemorySample(0.0, 8, 4, 1)  # noqa: E731
-        self.page = Page(Services(self.store, self.engine, turns, sample, lab), settings)
+        monitor = Monitor(lambda: MemorySample(0.0, 8, 4, 1), self.engine)
+        self.page = Page(Services(self.store, self.engine, turns, monitor, lab), settings)
 
     async def do(self, action: str, tab: str = "tab", **data: Any) -> list[View]:
         return [view async for view in self.page.act(tab, action, data)]
