@@ -317,10 +317,11 @@ class MemorySample:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One GPU as the memory plan sees it. ``others_bytes``: what the engine cannot have,
-    because other processes hold it now or the driver keeps it; ``capability`` as NVIDIA
-    counts, such as (8, 9)."""
+    """One GPU as the memory plan sees it. ``others_bytes``: what processes other than the
+    engine hold now; ``capability`` as NVIDIA counts, such as (8, 9); ``driver_bytes``: what
+    the driver keeps of it for itself, None where it is not told."""
 
     bytes: int
     others_bytes: int = 0
     capability: tuple[int, int] | None = None
+    driver_bytes: int | None = None

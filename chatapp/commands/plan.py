@@ -13,8 +13,9 @@ from typing import Any
 
 from chatapp.chat.choices import with_choices
 from chatapp.domain import Card
-from chatapp.engine.plan import MemoryPlan, Note
+from chatapp.engine.plan import MemoryPlan
 from chatapp.engine.planning import make_plan
+from chatapp.engine.row import Note, Row
 from chatapp.errors import UsageError
 from chatapp.measure.cards import engine_card
 from chatapp.pairs.models import ModelFolders
@@ -24,7 +25,7 @@ from chatapp.texts import Texts, system_language
 from chatapp.units import GIB, memory_gb
 
 DEFAULT_PAIR = "published"
-_BAR = 40
+_BAR = 24
 
 
 def main(arguments: Namespace, settings: Settings) -> int:
@@ -60,20 +61,16 @@ def as_json(made: MemoryPlan) -> dict[str, Any]:
         "pair": made.pair.name,
         "preset": made.preset.name,
         "card_bytes": made.card_bytes,
-        "target_bytes": made.target_bytes,
-        "draft_bytes": made.draft_bytes,
         "kv_bytes_per_token": made.kv_bytes_per_token,
-        "kv_draft_bytes_per_token": made.kv_draft_bytes_per_token,
         "kv_tokens": made.kv_tokens,
         "context_length": made.context_length,
         "streams": made.streams,
         "mem_fraction_static": made.mem_fraction_static,
         "mem_fraction_most": made.mem_fraction_most,
         "graph_sizes": list(made.preset.graph_sizes),
-        "rows": [
-            {"key": row.key, "bytes": row.bytes, "estimated": row.estimated} for row in made.rows
-        ],
+        "rows": [_row(row) for row in made.rows],
         "free_bytes": made.free_bytes,
+        "unspoken_bytes": made.unspoken_bytes,
         "reasons": [_note(note) for note in made.reasons],
         "advice": [_note(note) for note in made.advice],
         "arguments": [
@@ -83,6 +80,11 @@ def as_json(made: MemoryPlan) -> dict[str, Any]:
     }
 
 
+def _row(row: Row) -> dict[str, Any]:
+    told = {"key": row.key, "bytes": row.bytes, "estimated": row.estimated}
+    return told | {"from": dict(row.values)}
+
+
 def _note(note: Note) -> dict[str, Any]:
     return {"key": note.key, **note.values}
 
@@ -90,10 +92,11 @@ def _note(note: Note) -> dict[str, Any]:
 def _show(made: MemoryPlan, texts: Texts) -> None:
     values = {"pair": made.pair.name, "size": memory_gb(made.card_bytes)}
     print(texts("plan.title", preset=made.preset.name, **values))
-    for row in made.rows:
-        label = texts(f"plan.rows.{row.key}")
-        mark = "≈" if row.estimated else " "
-        print(f"{mark}{memory_gb(row.bytes):>8} GB  {_bar(row.bytes, made.card_bytes)}  {label}")
+    for row in filter(lambda row: row.bytes, made.rows):
+        label, mark = texts(f"plan.rows.{row.key}"), "≈" if row.estimated else " "
+        source = texts(f"plan.sources.{row.key}", **row.values)
+        filled = _bar(row.bytes, made.card_bytes)
+        print(f"{mark}{memory_gb(row.bytes):>8} GB  {filled}  {label}: {source}")
     free = made.free_bytes
     label = texts("plan.rows.free" if free >= 0 else "plan.rows.lacking")
     print(f" {memory_gb(abs(free)):>8} GB  {_bar(free, made.card_bytes)}  {label}")

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from chatapp.domain import Card
-from chatapp.engine.plan import MemoryPlan, Note, plan
+from chatapp.engine.plan import MemoryPlan, plan
 from chatapp.engine.presets import Preset
+from chatapp.engine.row import Note
 from chatapp.pairs.shapes import PlannedPair
 from chatapp.units import memory_gb
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatapp.engine.plan import Row
+from chatapp.engine.row import Row
 from chatapp.pairs.shapes import PlannedPair
 from chatapp.units import MIB
 

@@ -20,7 +20,9 @@ _TUPLES = ("graph_sizes", "extra")
 class Preset:
     """How the engine is set up on a card. ``mem_fraction_static`` None: as planned;
     ``longest_context``: all that the pair was trained for; ``capability``: the least
-    that the card must have, such as 8.9; ``extra``: more of SGLang's own arguments."""
+    that the card must have, such as 8.9; without ``prefill_graphs`` prompts are read
+    without CUDA graphs, which takes a little longer and less memory; ``extra``: more of
+    SGLang's own arguments."""
 
     name: str
     mem_fraction_static: float | None = None
@@ -29,6 +31,7 @@ class Preset:
     graph_sizes: tuple[int, ...] = (1, 2, 3, 4)
     graph_max_batch: int | None = None
     chunked_prefill: int = 2048
+    prefill_graphs: bool = True
     quantization: str | None = None
     kv_cache_dtype: str | None = None
     capability: str | None = None
@@ -50,6 +53,7 @@ class Preset:
             *("--mem-fraction-static", f"{mem_fraction_static:g}"),
             *("--cuda-graph-max-bs-decode", largest, "--cuda-graph-bs-decode", *sizes),
             *("--chunked-prefill-size", str(self.chunked_prefill)),
+            *(() if self.prefill_graphs else ("--disable-prefill-cuda-graph",)),
             *self._formats(),
             *self.extra,
         ]

@@ -28,8 +28,8 @@ def engine_card(
     gpu = engine_gpu(gpus.sample(pids)[0], arguments)
     if gpu is None:
         return None
-    taken = gpu.total_bytes - gpu.free_bytes - (gpu.engine_bytes or 0)
-    return Card(gpu.total_bytes, max(0, taken), gpus.capability(gpu.index))
+    others = max(0, gpu.used_bytes - (gpu.engine_bytes or 0))
+    return Card(gpu.total_bytes, others, gpus.capability(gpu.index), gpu.reserved_bytes)
 
 
 def engine_gpu(

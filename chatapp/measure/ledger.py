@@ -18,7 +18,7 @@ from chatapp.units import GIB
 
 FULL_SHARE = 0.99
 # What the plan counts apart and the engine does not: they are the rest.
-REST = ("context", "draft", "kv_draft", "activations")
+REST = ("context", "draft", "rope", "kv_draft", "workspace", "second_state", "activations")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,8 @@ def _rows(
 
 def _free(total: int, engine: int | None, planned: Mapping[str, int]) -> int | None:
     """The plan's reserve is free memory as long as nobody takes it."""
-    return None if engine is None else total - engine - planned.get("others", 0)
+    kept = planned.get("others", 0) + planned.get("driver", 0)
+    return None if engine is None else total - engine - kept
 
 
 def _bytes(gib: Any) -> int | None:

@@ -24,9 +24,11 @@ class Attention:
     kv_heads: int
     head_dim: int
 
-    def weights(self, input_size: int, output_size: int) -> int:
+    def matrices(self, input_size: int, output_size: int) -> tuple[int, int]:
+        """Parameters of the two that the engine holds: queries, keys and values together,
+        and the output's."""
         projected = (self.heads + 2 * self.kv_heads) * self.head_dim
-        return input_size * projected + self.heads * self.head_dim * output_size
+        return input_size * projected, self.heads * self.head_dim * output_size
 
     def kv_bytes(self, item_bytes: int) -> int:
         """Of one token in one layer: a key and a value."""
@@ -48,10 +50,15 @@ class TargetShape:
     norms_qk: bool = True
 
     @property
+    def layer_matrices(self) -> tuple[int, ...]:
+        """Parameters of each matrix of a layer, as the engine holds them."""
+        mlp = (2 * self.hidden * self.intermediate, self.intermediate * self.hidden)
+        return (*self.attention.matrices(self.hidden, self.hidden), *mlp)
+
+    @property
     def linear_parameters(self) -> int:
         """The matrices of the layers: what a quantised format makes smaller."""
-        layer = self.attention.weights(self.hidden, self.hidden)
-        return self.layers * (layer + 3 * self.hidden * self.intermediate)
+        return self.layers * sum(self.layer_matrices)
 
     @property
     def other_parameters(self) -> int:
@@ -102,14 +109,19 @@ class DraftShape:
     features: int = DRAFT_FEATURES
 
     @property
+    def matrices(self) -> tuple[int, ...]:
+        """Parameters of each matrix, as the engine holds them, the embedding left out."""
+        first = self.attention.matrices(2 * self.hidden, self.hidden)
+        others = (self.layers - 1) * self.attention.matrices(self.hidden, self.hidden)
+        mlp = self.layers * (2 * self.hidden * self.intermediate, self.intermediate * self.hidden)
+        reads = self.features * self.target_hidden * self.hidden
+        return (*first, *others, *mlp, reads, self.draft_vocabulary * self.hidden)
+
+    @property
     def parameters(self) -> int:
         """Without the embedding, which it shares with the target in the engine."""
-        first = self.attention.weights(2 * self.hidden, self.hidden)
-        others = (self.layers - 1) * self.attention.weights(self.hidden, self.hidden)
-        mlp = self.layers * 3 * self.hidden * self.intermediate
         norms = self.layers * 3 * self.hidden + self.hidden
-        reads = self.features * self.target_hidden * self.hidden
-        return first + others + mlp + norms + reads + self.draft_vocabulary * self.hidden
+        return sum(self.matrices) + norms
 
     def weight_bytes(self, dtype: str) -> int:
         own = 0 if self.target_hidden == self.hidden else self.vocabulary * self.hidden

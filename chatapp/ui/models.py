@@ -27,12 +27,16 @@ from chatapp.units import disk_size
 GRAPH_WIDTH, GRAPH_HEIGHT = 600, 120
 _TONES = {
     "others": "other",
+    "driver": "other",
     "context": "engine3",
     "target": "engine1",
     "draft": "engine2",
+    "rope": "engine3",
     "kv_target": "kv",
     "kv_draft": "kv2",
+    "workspace": "engine3",
     "graphs": "engine3",
+    "second_state": "app",
     "activations": "app",
     "reserve": "free",
 }

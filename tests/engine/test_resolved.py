@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from chatapp.engine.graphs import prefill_sizes
+from chatapp.engine.kv_cache import PAGE_TOKENS
 from chatapp.engine.plan import MemoryPlan
 from chatapp.engine.planning import make_plan, set_up
 from chatapp.engine.presets import presets
@@ -46,7 +48,7 @@ def test_backends_are_those_that_the_kernels_are_built_for(found: list[Found]) -
         for *_, said in found
     }
     assert chosen == {("flashinfer", None, "flashinfer")}  # None: the target's
-    assert {said.page_size for *_, said in found} == {1}, "a tree needs no duplicated pages"
+    assert {said.page_size for *_, said in found} == {PAGE_TOKENS}, "no page is duplicated"
     assert all(said.overlap for *_, said in found)
 
 
@@ -70,9 +72,12 @@ def test_graphs_go_no_further_than_the_sizes_that_are_listed(found: list[Found])
         assert said.decode_graph_max == max(made.preset.graph_sizes)
 
 
-def test_a_prefill_is_captured_up_to_the_whole_chunk(found: list[Found]) -> None:
+def test_a_prefill_is_captured_for_the_sizes_that_are_planned(found: list[Found]) -> None:
+    """Up to the whole chunk, or not at all."""
     for _, made, _, said in found:
-        assert said.prefill_graphs[-1] == made.preset.chunked_prefill
+        assert said.prefill_graphs == prefill_sizes(made.preset)
+    captured = {made.preset.name: bool(said.prefill_graphs) for _, made, _, said in found}
+    assert captured == {"published": True, "long": True, "small": False, "fast": True}
 
 
 def test_without_a_draft_the_target_runs_the_same(found: list[Found]) -> None:

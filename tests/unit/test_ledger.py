@@ -57,17 +57,16 @@ def test_on_a_gpu_the_driver_and_the_engine_tell_it_together() -> None:
     made = ledger(sample(gpu(19.5, 18)), told, planned, plan.kv_tokens)
     rows = by_key(made)
     assert made.on == "gpu"
-    assert rows["target"] == (plan.target_bytes, int(7.5 * GIB))
+    assert rows["target"] == (plan.row("target"), int(7.5 * GIB))
     assert rows["kv_target"][1] == int(8.25 * GIB)
     assert rows["graphs"][1] == pytest.approx(0.4 * GIB, abs=3)
     assert rows["rest"][1] == pytest.approx((18 - 7.5 - 8.25 - 0.4) * GIB, abs=3)
-    assert rows["rest"][0] == sum(
-        planned[key] for key in ("context", "draft", "kv_draft", "activations")
-    )
+    keys = ("context", "draft", "rope", "kv_draft", "workspace", "second_state", "activations")
+    assert rows["rest"][0] == sum(planned[key] for key in keys)
     assert rows["engine"][1] == 18 * GIB and rows["others"][1] == int(1.5 * GIB)
     assert rows["free"][1] == int(4.5 * GIB)
     assert (made.kv_tokens, made.kv_tokens_planned) == (60_156, plan.kv_tokens)
-    assert made.rows[0].difference == int(7.5 * GIB) - plan.target_bytes
+    assert made.rows[0].difference == int(7.5 * GIB) - plan.row("target")
 
 
 def test_what_the_driver_does_not_tell_stays_unknown() -> None:
