@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Literal
 
-from chatapp.launch import machine
+from chatapp.launch import machine, stamp
 from chatapp.settings import Settings
 
 Device = Literal["cpu", "cuda"]
 
 
 def engine_device(settings: Settings) -> Device:
-    """CUDA where a driver answers that is new enough, else the CPU. Raises LaunchError
-    when CUDA was asked for and cannot be had."""
+    """CUDA where a driver answers that is new enough, else the CPU; the CPU as well where
+    only its set is installed. Raises LaunchError when CUDA was asked for and cannot be had.
+    """
+    if settings.device == "auto" and stamp.is_current("cpu"):
+        return "cpu"
     chosen = machine.engine_set(settings.device, machine.nvidia_driver())
     return "cuda" if chosen == "cuda" else "cpu"

@@ -21,8 +21,11 @@ MAX_RUNNING = 4
 _CPU_POOL_TOKENS = 16384
 _FRACTION = 0.7
 _LOOPBACK = "127.0.0.1,localhost"
-# What would lead a compile away from the toolkit that fits.
-_OTHER_TOOLKITS = ("CUDACXX", "CUDA_LIB_PATH", "CUDA_TOOLKIT_PATH", "FLASHINFER_NVCC")
+# What would lead a compile away from the toolkit and the compilers that fit.
+_OTHER_TOOLKITS = (
+    *("CC", "CXX", "CUDAHOSTCXX", "NVCC_CCBIN", "NVCC_PREPEND_FLAGS", "NVCC_APPEND_FLAGS"),
+    *("CUDACXX", "CUDA_LIB_PATH", "CUDA_TOOLKIT_PATH", "FLASHINFER_NVCC"),
+)
 
 
 def engine_command(

@@ -7,6 +7,7 @@ libraries, only the versioned names. So the home is a folder of links:
 
     bin/*, include/*, nvvm       →  site-packages/nvidia/cu13/…
     include/crt/math_functions.h    a copy that glibc 2.42 and later accept
+    bin/{gcc,g++,cc,c++}         →  the compilers of this machine that fit
     lib64/libcudart.so           →  site-packages/nvidia/cu13/lib/libcudart.so.13
     lib64/stubs/libcuda.so{,.1}  →  the driver's libcuda.so.1
 
@@ -25,6 +26,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from chatapp.launch.machine import LaunchError
+from chatapp.launch.toolchain import Compilers, find_compilers
 from chatapp.locations import cuda_home as place
 
 __all__ = ["lay", "place"]
@@ -62,11 +64,14 @@ def lay(venv: Path) -> Path:
     home, wheels = place(venv), _wheels(venv)
     _link(home / "nvvm", wheels / "nvvm")
     _link_all(home / "bin", wheels / "bin")
+    compilers, _ = find_compilers()
+    if compilers and Path(compilers.c).parent != home / "bin":
+        _lay_compilers(home / "bin", compilers)
     _lay_headers(home / "include", wheels / "include")
     _link_all(home / "lib64", wheels / "lib")
     for library in (wheels / "lib").glob("*.so.*"):
         _link(home / "lib64" / re.sub(r"\.so\..*", ".so", library.name), library)
-    _lay_driver(home)
+    _lay_driver(home, compilers.c if compilers else "gcc")
     return home
 
 
@@ -76,6 +81,14 @@ def _wheels(venv: Path) -> Path:
         if (found / "bin" / "nvcc").exists():
             return found
     raise LaunchError("launch_no_nvcc", place=venv)
+
+
+def _lay_compilers(home: Path, compilers: Compilers) -> None:
+    """nvcc, Triton and the linking of modules take the first of these names on PATH."""
+    for name in ("gcc", "cc"):
+        _link(home / name, Path(compilers.c))
+    for name in ("g++", "c++"):
+        _link(home / name, Path(compilers.cpp))
 
 
 def _lay_headers(home: Path, wheels: Path) -> None:
@@ -90,14 +103,14 @@ def _lay_headers(home: Path, wheels: Path) -> None:
         draft.replace(copy)
 
 
-def _lay_driver(home: Path) -> None:
+def _lay_driver(home: Path, compiler: str) -> None:
     stubs, driver = home / "lib64" / "stubs", _driver()
     if driver is None:
         stub = stubs / _DRIVER
         if stub.is_symlink() or not stub.exists():
             stub.unlink(missing_ok=True)
             with suppress(OSError, subprocess.CalledProcessError):
-                _make_stub(stub, home / "include" / "cuda.h")
+                _make_stub(stub, home / "include" / "cuda.h", compiler)
         driver = stub
     else:
         _link(stubs / _DRIVER, driver)
@@ -120,9 +133,8 @@ def _loaded_from(library: ctypes.CDLL) -> Path:
     return Path(os.fsdecode(found.contents.name))
 
 
-def _make_stub(stub: Path, header: Path) -> None:
+def _make_stub(stub: Path, header: Path, compiler: str) -> None:
     """Raises OSError or CalledProcessError where it cannot be compiled."""
-    compiler = os.environ.get("CC") or "gcc"
     expanded = _run([compiler, "-E", str(header)])
     functions = sorted(set(_FUNCTION.findall(expanded)))
     source = "".join(f"int {name}(void) {{ return {_STUB_ANSWER}; }}\n" for name in functions)

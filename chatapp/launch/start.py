@@ -7,6 +7,7 @@ output stays empty: it belongs to the command that is handed over to.
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import tomllib
 import traceback
@@ -18,7 +19,7 @@ from typing import NoReturn
 from chatapp import locations
 from chatapp.arguments import parse
 from chatapp.errors import ProductError, error_words
-from chatapp.launch import machine, stamp
+from chatapp.launch import machine, stamp, toolchain
 from chatapp.launch.install import Plan, install, log
 from chatapp.launch.lock import only_one
 from chatapp.texts import Texts, system_language
@@ -94,7 +95,41 @@ def _engine_set(device: str, texts: Texts) -> str:
     if device == "auto" and driver and not driver.new_enough:
         minimum = machine.MINIMUM_DRIVER
         _say(texts("launcher.old_driver", version=driver.version, minimum=minimum))
-    return machine.engine_set(device, driver)
+    wanted = machine.engine_set(device, driver)
+    if wanted == "cuda" and not stamp.is_current("cuda"):
+        lacks = toolchain.find(_interpreter()).lacks
+        if lacks:
+            _go_on_with_the_cpu(lacks, device, texts)
+            return "cpu"
+    return wanted
+
+
+def _interpreter() -> str:
+    """The Python that ``.venv`` is made of, or will be."""
+    inside = str(stamp.python())
+    works = os.access(inside, os.X_OK) and not subprocess.run([inside, "-c", ""]).returncode
+    return inside if works else machine.base_python()
+
+
+def _go_on_with_the_cpu(lacks: machine.LaunchError, device: str, texts: Texts) -> None:
+    """Returns where the person wants that, or has wanted it before; else raises ``lacks``
+    or ends."""
+    if device == "cuda":
+        raise lacks
+    if stamp.is_current("cpu"):
+        _say(lacks.words(texts) + "\n" + texts("launcher.cpu_meanwhile"))
+        return
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise lacks
+    _say(lacks.words(texts))
+    if not _agrees(texts("launcher.ask_cpu")):
+        sys.exit(1)
+
+
+def _agrees(question: str) -> bool:
+    print(question, end=" ", file=sys.stderr, flush=True)
+    answer = sys.stdin.readline()
+    return answer.strip().lower() in ("", "y", "yes", "是", "好") if answer else False
 
 
 def _say(text: str) -> None:

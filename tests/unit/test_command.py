@@ -110,6 +110,8 @@ def test_kernels_are_compiled_with_our_toolkit_whatever_other_one_is_there() -> 
         "PATH": "/usr/local/cuda/bin:/usr/bin",
         "CUDA_HOME": "/usr/local/cuda",
         "CUDA_PATH": "/opt/cuda-12",
+        "CC": "clang",
+        "NVCC_CCBIN": "/usr/local/cuda/bin/g++",
         "CUDACXX": "/usr/local/cuda/bin/nvcc",
         "FLASHINFER_NVCC": "/usr/local/cuda/bin/nvcc",
         "TRITON_LIBCUDA_PATH": "/usr/local/cuda/lib64/stubs",
@@ -119,6 +121,7 @@ def test_kernels_are_compiled_with_our_toolkit_whatever_other_one_is_there() -> 
     assert made["TRITON_LIBCUDA_PATH"] == "/venv/cuda/lib64/stubs"
     assert made["PATH"].split(":")[:2] == ["/venv/bin", "/venv/cuda/bin"]
     assert not any("/usr/local/cuda" in made[name] for name in made if name != "PATH")
+    assert "CC" not in made, "it stands in the way of the gcc in our toolkit"
     assert engine_environment("cpu", other, Path("/venv"))["CUDA_HOME"] == "/usr/local/cuda"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from chatapp.launch import cuda_home
 from chatapp.launch.machine import LaunchError
+from tests.compilers import compiles
 
 # How the wheels lie, and as much of cuda.h as a stub is made of.
 _FILES = {
@@ -71,6 +73,7 @@ def test_the_wheels_look_like_a_toolkit(venv: Path, no_driver: None) -> None:
     assert not (home / "bin").is_symlink(), "nvcc looks for lib64 beside the bin it lies in"
 
 
+@compiles
 def test_its_mathematics_fit_a_newer_c_library(venv: Path, no_driver: None) -> None:
     """glibc 2.42 declares rsqrt as throwing nothing; a second declaration must say so too."""
     crt = cuda_home.lay(venv) / "include" / "crt"
@@ -99,6 +102,7 @@ def test_what_is_whole_stays_and_what_is_broken_is_mended(venv: Path, no_driver:
     assert not (_wheels(venv) / "include" / "cuda.h").is_symlink(), "the wheels stay as they are"
 
 
+@compiles
 def test_a_stub_stands_where_a_driver_will_be(
     venv: Path, no_driver: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,10 +124,22 @@ def test_a_stub_stands_where_a_driver_will_be(
     assert ctypes.CDLL(str(stubs / "libcuda.so")).cuInit(0) == 34
 
 
+@compiles
+def test_the_compilers_that_fit_come_first_on_its_path(
+    venv: Path, no_driver: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tools = cuda_home.lay(venv) / "bin"
+    for name, real in (("gcc", "gcc"), ("cc", "gcc"), ("g++", "g++"), ("c++", "g++")):
+        assert str((tools / name).readlink()) == shutil.which(real)
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    cuda_home.lay(venv)
+    assert (tools / "gcc").exists(), "it is no link to itself"
+
+
 def test_without_a_compiler_there_is_no_stub_but_a_home(
     venv: Path, no_driver: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CC", "/nonexistent/cc")
+    monkeypatch.setenv("PATH", "/nonexistent")
     home = cuda_home.lay(venv)
     assert (home / "bin" / "nvcc").exists()
     assert not (home / "lib64" / "stubs" / "libcuda.so").exists()
