@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -17,9 +17,11 @@ from pathlib import Path
 import psutil
 
 from chatapp import locations
+from chatapp.commands import trial
 from chatapp.devices import engine_device
 from chatapp.engine.planning import find_pair
-from chatapp.launch import complete, machine
+from chatapp.launch import complete, machine, toolchain
+from chatapp.measure.cards import engine_card
 from chatapp.settings import Settings
 from chatapp.ui import port as page_port
 from chatapp.units import GB, GIB, disk_gb, memory_gb
@@ -39,7 +41,7 @@ class Finding:
 
     ok: bool
     key: str
-    values: dict[str, object] = field(default_factory=dict)
+    values: Mapping[str, object] = field(default_factory=dict)
 
 
 def _machine(settings: Settings) -> Finding:
@@ -137,12 +139,39 @@ def _hooks(settings: Settings) -> Finding:
     return Finding(not absent, "hooks_absent" if absent else "hooks", values)
 
 
+def _compilers(settings: Settings) -> Finding:
+    """Raises LaunchError with the command that brings what is missing."""
+    driver = machine.nvidia_driver()
+    if settings.device == "cpu" or not (driver and driver.new_enough):
+        return Finding(True, "not_compiled")
+    found = toolchain.find(sys.executable)
+    if found.lacks:
+        raise found.lacks
+    path = found.compilers and found.compilers.cpp
+    return Finding(True, "compilers", {"version": found.version, "path": path})
+
+
+def _kernels(settings: Settings) -> Finding:
+    if engine_device(settings) == "cpu":
+        return Finding(True, "not_compiled")
+    card = engine_card(settings.engine_args)
+    capability = card.capability if card else None
+    try:
+        trial.compile_kernel(capability)
+    except trial.TrialError as error:
+        return Finding(False, "kernel_failed", {"line": error})
+    target = ".".join(map(str, capability)) if capability else "?"
+    return Finding(True, "kernel", {"capability": target})
+
+
 CHECKS: dict[str, Callable[[Settings], Finding]] = {
     "machine": _machine,
     "driver": _driver,
     "python": _python,
     "installed": _installed,
     "versions": _versions,
+    "compilers": _compilers,
+    "kernels": _kernels,
     "disk": _disk,
     "data_dir": _data_dir,
     "pair": _pair,

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import socket
+import subprocess
 from argparse import Namespace
 from collections.abc import Callable
 from importlib.metadata import version
@@ -16,13 +17,16 @@ import pytest
 
 from chatapp import locations
 from chatapp.commands import checkup, doctor
-from chatapp.launch import complete, machine
+from chatapp.domain import Card
+from chatapp.launch import complete, machine, toolchain
 from chatapp.launch.machine import Driver
 from chatapp.settings import Settings
 from chatapp.texts import Texts
 from chatapp.ui import port
+from chatapp.units import GIB
+from tests.compilers import GCC, compiles
 
-OLD = Driver("535.10", 1)
+OLD, NEW = Driver("535.10", 1), Driver("580.95.05", 1)
 
 
 def _look(name: str, settings: Settings, language: str = "en") -> doctor.Check:
@@ -107,6 +111,97 @@ def test_cuda_without_a_driver_is_wrong_only_when_asked_for(
     wanted = _look("driver", Settings.load(data_dir=data_dir, device="cuda"))
     assert not wanted.ok and "580" in wanted.fix
     assert not _look("installed", Settings.load(data_dir=data_dir, device="cuda")).ok
+
+
+# What compiles, on a machine with a card
+
+
+@pytest.fixture
+def card(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The settings of someone with a card of compute capability 8.9."""
+    monkeypatch.setattr(machine, "nvidia_driver", lambda: NEW)
+    seen = Card(24 * GIB, 0, (8, 9))
+    monkeypatch.setattr(checkup, "engine_card", lambda arguments: seen)
+    return Settings.load(data_dir=data_dir, device="cuda")
+
+
+def test_what_pip_cannot_bring_is_named_with_its_command(
+    card: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lacking = toolchain.Toolchain(None, False, False, "3.12")
+    monkeypatch.setattr(toolchain, "find", lambda python: lacking)
+    check = _look("compilers", card)
+    assert not check.ok and "Python.h" in check.detail and "--device cpu" in check.fix
+    whole = toolchain.Toolchain(toolchain.Compilers("/gcc", "/g++"), False, True, "3.12")
+    monkeypatch.setattr(toolchain, "find", lambda python: whole)
+    check = _look("compilers", card)
+    assert check.ok and "/g++" in check.detail
+
+
+def test_who_uses_the_cpu_needs_no_compiler(card: Settings) -> None:
+    for name in ("compilers", "kernels"):
+        assert _look(name, card.model_copy(update={"device": "cpu"})).ok
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A CUDA home with real libraries to link against and an nvcc that compiles nothing."""
+    home = tmp_path / "venv" / "cuda"
+    (home / "bin").mkdir(parents=True)
+    (home / "lib64" / "stubs").mkdir(parents=True)
+    empty = [str(GCC), "-x", "c", "-fPIC", os.devnull]
+    for library in ("lib64/libcudart.so", "lib64/stubs/libcuda.so"):
+        subprocess.run([*empty, "-shared", "-o", str(home / library)], check=True)
+    _nvcc(home, f"{' '.join(empty)} -c -o $last")
+    real = checkup.trial.compile_kernel
+    at_home = lambda capability: real(capability, home.parent)  # noqa: E731
+    monkeypatch.setattr(checkup.trial, "compile_kernel", at_home)
+    return home
+
+
+def _nvcc(home: Path, *lines: str) -> None:
+    """``$last`` is the last argument; all of them are kept in ``asked``."""
+    script = ["#!/bin/sh", f'echo "$@" > {home}/asked', "for last; do :; done", *lines]
+    (home / "bin" / "nvcc").write_text("\n".join(script) + "\n")
+    (home / "bin" / "nvcc").chmod(0o755)
+
+
+@compiles
+def test_a_small_kernel_is_compiled_for_the_card_and_linked(card: Settings, home: Path) -> None:
+    check = _look("kernels", card)
+    assert check.ok and "8.9" in check.detail
+    assert "arch=compute_89,code=sm_89" in (home / "asked").read_text()
+
+
+@compiles
+@pytest.mark.parametrize(
+    ("taken", "says"),
+    [
+        ("bin/nvcc", "nvcc"),
+        ("lib64/libcudart.so", "libcudart"),
+        ("lib64/stubs/libcuda.so", "libcuda.so.1"),
+    ],
+)
+def test_what_is_missing_in_the_toolkit_is_named(
+    card: Settings, home: Path, taken: str, says: str
+) -> None:
+    (home / taken).unlink()
+    check = _look("kernels", card)
+    assert not check.ok and says in check.detail and "stamp" in check.fix
+
+
+@compiles
+def test_headers_of_another_release_are_named(card: Settings, home: Path) -> None:
+    log = Path(__file__).with_name("compile_logs") / "flashinfer_headers_incompatible.log"
+    _nvcc(home, f"cat {log} >&2", "exit 2")
+    assert "different releases" in _look("kernels", card).detail
+
+
+@compiles
+def test_another_error_of_the_compiler_is_shown(card: Settings, home: Path) -> None:
+    _nvcc(home, "echo 'a.cu(1): note: x' >&2", "echo 'a.cu(2): error: no such type' >&2", "exit 2")
+    check = _look("kernels", card)
+    assert not check.ok and "a.cu(2): error: no such type" in check.detail and check.fix
 
 
 def test_a_port_that_another_program_has(chosen: Settings) -> None:
