@@ -24,5 +24,6 @@ def plain_raw(plain_engine: Engine) -> Raw:
 
 @pytest.fixture(scope="module")
 def chain_raw(pocket_pair: Pair, start_engine) -> Iterator[Raw]:
-    with start_engine(replace(pocket_pair, tree=Tree(3, 1, 4))) as engine:
+    """The pocket pair's own tree, which is a chain, and a context that is soon full."""
+    with start_engine(replace(pocket_pair, tree=Tree(7, 1, 8), context_length=704)) as engine:
         yield Raw(engine)

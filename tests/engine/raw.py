@@ -31,6 +31,7 @@ class Raw:
     """A client of one running engine."""
 
     def __init__(self, engine: Engine) -> None:
+        self.tree = engine.status().tree
         self._http = httpx.Client(
             base_url=engine.status().address,
             headers={"Authorization": f"Bearer {engine.api_key}"},
@@ -53,3 +54,17 @@ class Raw:
         with self._http.stream("POST", "/generate", json=body) as response:
             lines = [line for line in response.iter_lines() if line.startswith("data: {")]
         return [json.loads(line.removeprefix("data: ")) for line in lines]
+
+    def leave(self, job: Job, after: int) -> None:
+        """Hangs up in the middle of the stream, after so many events."""
+        body = job.body() | {"stream": True}
+        with self._http.stream("POST", "/generate", json=body) as response:
+            lines = (line for line in response.iter_lines() if line.startswith("data: {"))
+            for _ in range(after):
+                next(lines)
+
+    def refuses(self, job: Job) -> bool:
+        return self._http.post("/generate", json=job.body()).status_code == 400
+
+    def server_info(self) -> dict[str, Any]:
+        return self._http.get("/server_info").json()

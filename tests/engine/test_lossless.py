@@ -7,6 +7,7 @@ import json
 import pytest
 
 from chatapp.domain import Role
+from tests.engine.context_end import SIDES, check_full, filling
 from tests.engine.raw import Job
 
 ZH = [
@@ -80,4 +81,17 @@ def test_it_holds_for_a_chain_and_for_a_mixed_batch(jobs, without_a_draft, chain
     for job, answer in zip(mine, answers, strict=True):
         said = answer["meta_info"]["speculation"]
         assert said["on"] is job.speculation
-        assert max(said["step_lengths"], default=0) <= (4 if job.speculation else 0)
+        assert max(said["step_lengths"], default=0) <= (8 if job.speculation else 0)
+
+
+@pytest.mark.parametrize("sides", SIDES)
+def test_it_holds_to_the_last_token_of_the_context(jobs, chain_raw, plain_raw, sides):
+    """SGLang allocates more slots for a step than a row has left there."""
+    words = [token for job in jobs for token in job.ids]
+    check_full(chain_raw, plain_raw, filling(words, 704, chain_raw.tree, SIDES[sides]))
+
+
+def test_it_holds_to_the_last_token_for_a_tree(jobs, raw, plain_raw, pocket_pair):
+    words = [token for job in jobs for token in job.ids]
+    full = filling(words, pocket_pair.context_length, raw.tree, SIDES["mixed"])
+    check_full(raw, plain_raw, full)
