@@ -15,7 +15,7 @@ def cpu_rows(pair: PlannedPair, kv_tokens: int) -> tuple[Row, ...]:
     """``kv_tokens`` is what the command line gives the KV cache."""
     target, draft = pair.target, pair.draft
     return (
-        Row("context", PROCESS_BYTES, estimated=True),
+        Row("processes", PROCESS_BYTES, estimated=True),
         Row("target", target.weight_bytes(CPU_DTYPE)),
         Row("draft", draft.weight_bytes(CPU_DTYPE)),
         Row("kv_target", kv_tokens * target.kv_bytes_per_token(CPU_DTYPE)),

@@ -47,12 +47,12 @@ class Loaded:
         return block(self._embedding) if shape.target_hidden == shape.hidden else 0
 
     @property
-    def rope(self) -> int:
-        return sum(
-            positions * shape.attention.head_dim * _ROPE_ITEM_BYTES
-            for positions, shape in zip(
-                self.rope_positions, (self.pair.target, self.pair.draft), strict=True
-            )
+    def rope(self) -> tuple[int, int]:
+        """Bytes of the tables of target and draft."""
+        target, draft = self.rope_positions
+        return (
+            target * self.pair.target.attention.head_dim * _ROPE_ITEM_BYTES,
+            draft * self.pair.draft.attention.head_dim * _ROPE_ITEM_BYTES,
         )
 
     @property
@@ -66,12 +66,12 @@ class Loaded:
 
     @property
     def bytes(self) -> int:
-        return self.target + self.draft + self.embedding + self.rope
+        return self.target + self.draft + self.embedding + sum(self.rope)
 
     @property
     def peak(self) -> int:
         """While it loads: weights that are to be quantised come whole first."""
-        return self._target(None) + self.draft + self.embedding + self.rope
+        return self._target(None) + self.draft + self.embedding + sum(self.rope)
 
     def _target(self, quantization: str | None) -> int:
         shape, dtype = self.pair.target, self.pair.dtype

@@ -6,7 +6,7 @@ from chatapp.engine.budget import CUDA_CONTEXT_BYTES, RESERVE_BYTES, Budget
 from chatapp.engine.flashinfer import INTEGER_BYTES, WORKSPACE_BYTES
 from chatapp.engine.graphs import prefill_sizes
 from chatapp.engine.row import Row
-from chatapp.units import MIB, memory_gb
+from chatapp.units import MIB
 
 
 def rows(budget: Budget, tokens: int) -> tuple[Row, ...]:
@@ -24,24 +24,28 @@ def _before(budget: Budget) -> tuple[Row, ...]:
 
 
 def _loaded(budget: Budget) -> tuple[Row, ...]:
+    """With their RoPE tables, as the engine measures them when it has loaded."""
     pair, loaded = budget.pair, budget.loaded
-    positions = loaded.rope_positions
-    return (
-        Row("target", loaded.target, values=_parameters(pair.target.parameters, budget)),
+    return tuple(
         Row(
-            "draft",
-            loaded.draft,
+            key,
+            weights + table,
             values={
-                "parameters": _billions(pair.draft.parameters),
-                "type": pair.dtype,
-                "embedding": memory_gb(loaded.embedding),
+                "parameters": f"{shape.parameters / 1e9:.2f}",
+                "type": form,
+                "positions": str(positions),
+                "table": _megabytes(table),
             },
-        ),
-        Row(
-            "rope",
+        )
+        for key, weights, table, positions, shape, form in zip(
+            ("target", "draft"),
+            (loaded.target, loaded.draft),
             loaded.rope,
-            values={"target": str(positions[0]), "draft": str(positions[1])},
-        ),
+            loaded.rope_positions,
+            (pair.target, pair.draft),
+            (budget.preset.quantization or pair.dtype, pair.dtype),
+            strict=True,
+        )
     )
 
 
@@ -99,14 +103,5 @@ def _later(budget: Budget) -> tuple[Row, ...]:
     )
 
 
-def _parameters(count: int, budget: Budget) -> dict[str, str]:
-    form = budget.preset.quantization or budget.pair.dtype
-    return {"parameters": _billions(count), "type": form}
-
-
-def _billions(count: int) -> str:
-    return f"{count / 1e9:.2f}"
-
-
 def _megabytes(size: int) -> str:
-    return str(size // MIB)
+    return str(round(size / MIB))

@@ -1,9 +1,10 @@
 """The ledger: what holds the memory, planned and real side by side, and over time. Pure.
 
-Real figures come from the engine's own account of itself (target's weights, its KV cache,
-CUDA graphs) and from the driver or the system (all that the engine holds, and the others).
-What only the difference of the two tells stands in one row, *rest*; nothing is split by
-guessing. A figure that nobody tells is None.
+Its rows are those of the plan. Real figures come from the engine's own account of itself
+(target's weights, its KV cache, CUDA graphs), from our plug-in (the draft's, the second
+state) and from the driver or the system (all that the engine holds, and the others). Of
+rows that nobody tells, only what they come to together is known: it stands in one row,
+*rest*; nothing is split by guessing. A figure that nobody tells is None.
 """
 
 from __future__ import annotations
@@ -17,42 +18,68 @@ from chatapp.domain import MemorySample
 from chatapp.units import GIB
 
 FULL_SHARE = 0.99
-# What the plan counts apart and the engine does not: they are the rest.
-REST = ("context", "draft", "rope", "kv_draft", "workspace", "second_state", "activations")
+SECOND_STATE = "eaglechat_second_state"
+DRAFT = "eaglechat_draft"
+# The rows of the plan that the engine holds, in its order.
+ENGINE = (
+    *("context", "processes", "target", "draft", "kv_target", "kv_draft"),
+    *("workspace", "graphs", "second_state", "activations"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class EngineMemory:
-    """What the engine says of itself, in bytes. On a CPU it tells little."""
+    """What the engine says of itself, in bytes. On a CPU it tells little. ``graph_bytes``
+    are without those of the second state, which ``second_bytes`` counts."""
 
-    target_bytes: int | None
-    kv_bytes: int | None
-    graph_bytes: int | None
-    kv_tokens: int | None
+    target_bytes: int | None = None
+    kv_bytes: int | None = None
+    graph_bytes: int | None = None
+    kv_tokens: int | None = None
+    draft_bytes: int | None = None
+    kv_draft_bytes: int | None = None
+    second_bytes: int | None = None
 
     @classmethod
     def told(cls, server_info: Mapping[str, Any]) -> EngineMemory | None:
         """From ``/server_info``; None when it says nothing of its memory."""
         states = server_info.get("internal_states") or ()
-        usage = states[0].get("memory_usage") if states else None
+        state = states[0] if states else {}
+        usage = state.get("memory_usage")
         if not isinstance(usage, Mapping):
             return None
-        graphs = usage.get("graph") or {}
+        draft, second = state.get(DRAFT) or {}, state.get(SECOND_STATE) or {}
+        graphs = sum(_bytes(size) or 0 for size in (usage.get("graph") or {}).values())
         return cls(
             target_bytes=_bytes(usage.get("weight")),
             kv_bytes=_bytes(usage.get("kvcache")),
-            graph_bytes=sum(_bytes(size) or 0 for size in graphs.values()),
+            graph_bytes=max(0, graphs - (second.get("graph_bytes") or 0)),
             kv_tokens=usage.get("token_capacity"),
+            draft_bytes=draft.get("weights"),
+            kv_draft_bytes=draft.get("kv_cache"),
+            second_bytes=second.get("bytes"),
         )
 
     @property
+    def rows(self) -> dict[str, int | None]:
+        """By the keys of the plan's rows."""
+        return {
+            "target": self.target_bytes,
+            "draft": self.draft_bytes,
+            "kv_target": self.kv_bytes,
+            "kv_draft": self.kv_draft_bytes,
+            "graphs": self.graph_bytes,
+            "second_state": self.second_bytes,
+        }
+
+    @property
     def told_bytes(self) -> int:
-        return sum(size or 0 for size in (self.target_bytes, self.kv_bytes, self.graph_bytes))
+        return sum(size or 0 for size in self.rows.values())
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerRow:
-    """``ledger.rows.KEY`` names it."""
+    """One row of the plan, or one of the ledger's own: rest, engine, others, free."""
 
     key: str
     planned: int | None
@@ -85,51 +112,57 @@ def ledger(
     """``planned``: the plan's rows by key. Of the card that the engine runs on
     where there is one."""
     if card := sample.gpu:
-        held, total = card.engine_bytes, card.total_bytes
-        used = total - card.free_bytes
+        held, total, free = card.engine_bytes, card.total_bytes, card.free_bytes
+        kept = card.reserved_bytes
     else:
         held = sum(process.resident_bytes for process in sample.engine) or None
-        used = sample.total_bytes - sample.available_bytes
-        total = sample.total_bytes
+        total, free, kept = sample.total_bytes, sample.available_bytes, 0
+    inside = _inside(held, engine, planned or {})
+    outside = _outside(held, total, free, kept, inside, planned or {})
     return Ledger(
         on="gpu" if sample.gpu else "cpu",
         total_bytes=total,
-        rows=tuple(_rows(held, used, total, engine, planned or {})),
+        rows=(*inside, *outside),
         kv_tokens_planned=kv_tokens_planned,
         kv_tokens=engine.kv_tokens if engine else None,
     )
 
 
-def _rows(
+def _inside(
+    held: int | None, engine: EngineMemory | None, planned: Mapping[str, int]
+) -> list[LedgerRow]:
+    """What the engine holds, row by row, and the rest of it."""
+    told = engine.rows if engine else {}
+    rows = [
+        LedgerRow(key, planned.get(key), told.get(key))
+        for key in ENGINE
+        if key in planned or told.get(key)
+    ]
+    untold = [row.planned or 0 for row in rows if row.real is None]
+    rest = None if held is None or engine is None else max(0, held - engine.told_bytes)
+    return [*rows, LedgerRow("rest", sum(untold) if planned else None, rest)]
+
+
+def _outside(
     held: int | None,
-    used: int,
     total: int,
-    engine: EngineMemory | None,
+    free: int,
+    kept: int,
+    inside: Sequence[LedgerRow],
     planned: Mapping[str, int],
 ) -> list[LedgerRow]:
-    told = engine or EngineMemory(None, None, None, None)
-    rest = None if held is None or engine is None else max(0, held - engine.told_bytes)
-    rest_planned = sum(planned.get(key, 0) for key in REST) if planned else None
-    rows = [
-        LedgerRow("target", planned.get("target"), told.target_bytes),
-        LedgerRow("kv_target", planned.get("kv_target"), told.kv_bytes),
-        LedgerRow("graphs", planned.get("graphs"), told.graph_bytes),
-        LedgerRow("rest", rest_planned, rest),
-    ]
-    whole = sum(row.planned or 0 for row in rows) if planned else None
-    others = None if held is None else max(0, used - held)
+    """The engine as a whole, and what is not its: of the plan's, what is given to nobody
+    and the reserve are free as long as nobody takes them."""
+    engine = sum(planned.get(row.key, 0) for row in inside) if planned else None
+    others = None if held is None else max(0, total - free - kept - held)
+    beside = planned.get("others", 0) + planned.get("driver", 0)
+    driver = [LedgerRow("driver", planned.get("driver"), kept or None)]
     return [
-        *rows,
-        LedgerRow("engine", whole, held),
+        LedgerRow("engine", engine, held),
         LedgerRow("others", planned.get("others"), others),
-        LedgerRow("free", _free(total, whole, planned), total - used),
+        *(driver if kept or "driver" in planned else ()),
+        LedgerRow("free", None if engine is None else total - engine - beside, free),
     ]
-
-
-def _free(total: int, engine: int | None, planned: Mapping[str, int]) -> int | None:
-    """The plan's reserve is free memory as long as nobody takes it."""
-    kept = planned.get("others", 0) + planned.get("driver", 0)
-    return None if engine is None else total - engine - kept
 
 
 def _bytes(gib: Any) -> int | None:

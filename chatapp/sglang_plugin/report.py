@@ -7,6 +7,7 @@ from typing import Any
 
 KEY = "eaglechat_plugin"
 SECOND_STATE_KEY = "eaglechat_second_state"
+DRAFT_KEY = "eaglechat_draft"
 SIMULATED_KEY = "eaglechat_simulated_accept_length"
 
 status: dict[str, dict[str, Any]] = {}
@@ -15,10 +16,14 @@ status: dict[str, dict[str, Any]] = {}
 second_state: dict[str, Any] | None = None
 """Seconds and bytes that the switch's state for speculation off took; None: no switch."""
 
+draft: dict[str, int] | None = None
+"""Bytes of the draft's weights and KV cache; None: no switch."""
+
 
 def add_to_state(result: Any, self: Any, recv_req: Any) -> Any:
     """After ``SchedulerInternalStateController.get_internal_state``."""
     result.internal_state[KEY] = {name: dict(value) for name, value in status.items()}
     result.internal_state[SECOND_STATE_KEY] = second_state
+    result.internal_state[DRAFT_KEY] = draft
     result.internal_state[SIMULATED_KEY] = os.environ.get("SGLANG_SIMULATE_ACC_LEN")
     return result

@@ -28,6 +28,7 @@ from typing import Any
 import torch
 
 from chatapp.sglang_plugin import report
+from chatapp.sglang_plugin.memory import draft_memory, graph_memory
 
 log = logging.getLogger(__name__)
 
@@ -88,9 +89,9 @@ def build(original, self, *args, **kwargs):
     result = original(self, *args, **kwargs)
     # SGLang's own flag: with 0 steps the draft's catch-up is skipped as well.
     os.environ["SGLANG_SPEC_SKIP_ZERO_STEP_DRAFT_EXTEND"] = "1"
-    with _measured() as cost, _draft_contexts(self):
+    with _measured(self) as cost, _draft_contexts(self):
         _switch = EagleSwitch(self)
-    report.second_state = cost
+    report.second_state, report.draft = cost, draft_memory(self)
     log.info("Speculation switch is ready: %s; second state: %s", _states(_switch), cost)
     return result
 
@@ -109,15 +110,16 @@ def _draft_contexts(worker: Any) -> Iterator[None]:
 
 
 @contextmanager
-def _measured() -> Iterator[dict[str, Any]]:
-    """Seconds and, on a GPU, bytes that the second state took."""
-    cost: dict[str, Any] = {"seconds": None, "bytes": None}
-    began, before = time.perf_counter(), _free_bytes()
+def _measured(worker: Any) -> Iterator[dict[str, Any]]:
+    """Seconds and, on a GPU, bytes that the second state took; ``graph_bytes`` of them are
+    in SGLang's own account of its graphs as well."""
+    cost: dict[str, Any] = {"seconds": None, "bytes": None, "graph_bytes": None}
+    began, before, graphs = time.perf_counter(), _free_bytes(), graph_memory(worker)
     yield cost
     after = _free_bytes()
     cost["seconds"] = round(time.perf_counter() - began, 3)
     if before is not None and after is not None:
-        cost["bytes"] = before - after
+        cost |= {"bytes": before - after, "graph_bytes": graph_memory(worker) - graphs}
 
 
 def _free_bytes() -> int | None:

@@ -31,7 +31,6 @@ _TONES = {
     "context": "engine3",
     "target": "engine1",
     "draft": "engine2",
-    "rope": "engine3",
     "kv_target": "kv",
     "kv_draft": "kv2",
     "workspace": "engine3",
@@ -40,6 +39,7 @@ _TONES = {
     "activations": "app",
     "reserve": "free",
 }
+_LEDGER_ONLY = ("rest", "engine", "others", "free")
 
 
 def pane(texts: Texts, shelf: Shelf, moment: Moment) -> Markup:
@@ -177,6 +177,7 @@ def _plan(texts: Texts, plan: MemoryPlan) -> dict[str, Any]:
     rows = [
         {
             "label": texts(f"plan.rows.{row.key}"),
+            "source": texts(f"plan.sources.{row.key}", **row.values),
             "bytes": row.bytes,
             "estimated": row.estimated,
             "tone": _TONES.get(row.key, "app"),
@@ -211,10 +212,11 @@ def _ledger(texts: Texts, made: Ledger) -> dict[str, Any]:
     rows = [
         {
             "key": row.key,
-            "label": texts(f"ledger.rows.{row.key}"),
+            "label": texts(f"{'ledger' if row.key in _LEDGER_ONLY else 'plan'}.rows.{row.key}"),
             "planned": numbers.memory_gb(row.planned),
             "real": numbers.memory_gb(row.real),
             "difference": _difference(row.difference),
+            "part": row.key == "rest",
             "sum": row.key == "engine",
         }
         for row in made.rows

@@ -12,12 +12,14 @@ import pytest
 
 from chatapp.chat.store import Store
 from chatapp.chat.turns import Turns
-from chatapp.domain import Chunk, MessageState, Role, Sampling
+from chatapp.domain import Chunk, MessageState, Pair, Role, Sampling
 from chatapp.engine.client import EngineClient
 from chatapp.engine.process import Engine
 from chatapp.engine.prompt import ChatPrompt
 from chatapp.errors import EngineError
 from chatapp.measure.figures import ReplyMeter
+from chatapp.measure.ledger import EngineMemory
+from chatapp.pairs.planned import planned
 
 
 def ask(prompt: ChatPrompt, text: str) -> list[int]:
@@ -110,6 +112,16 @@ async def test_the_engine_says_what_it_is(engine: Engine) -> None:
     assert info["speculative_num_draft_tokens"] == 16
     status = engine.status()
     assert (status.switch, status.switch_reason) == (True, None)
+
+
+async def test_the_engine_tells_what_its_draft_holds(engine: Engine, pocket_pair: Pair) -> None:
+    """SGLang tells of the target alone; the plug-in counts what only the draft has, so
+    neither the embedding nor, in this pair, the RoPE table."""
+    told, draft = EngineMemory.told(await engine.client.server_info()), planned(pocket_pair).draft
+    assert told and told.kv_tokens and told.second_bytes is None, "no card, nothing on it"
+    assert told.draft_bytes == draft.parameters * 4
+    kept = (told.kv_tokens + 1) * draft.kv_bytes_per_token("float32")
+    assert told.kv_draft_bytes == pytest.approx(kept, rel=0.001)
 
 
 async def test_stop_takes_less_than_200_ms_and_keeps_the_text(

@@ -87,7 +87,7 @@ def test_24_gigabytes_hold_the_published_pair_as_published() -> None:
     loaded = 8_044_936_192 + 436_746_240 + embedding + rope
     by_hand = (0.7 * available - loaded) / (147_456 + 4096)
     assert by_hand * 0.985 < made.kv_tokens < by_hand, "torch rounds tensors up"
-    assert 50_000 < made.kv_tokens < 52_000, "and not the 55,147 of a plan without the embedding"
+    assert 50_000 < made.kv_tokens < 52_000, "60,156 without embedding, tables and driver"
     assert made.context_length == 32768 and made.mem_fraction_most > 0.8
     keys = [note.key for note in made.reasons]
     assert keys == ["fraction_kept", "context_pair", "embedding", "graphs"]
@@ -97,13 +97,14 @@ def test_the_rows_of_a_4090_by_hand() -> None:
     made = make_plan(Card(24 * GIB), PUBLISHED)
     wrappers = 3 * 4 + 4 * 2  # three backends, and four drafting steps without a prefill
     assert made.row("workspace") == (512 + 8 * wrappers) * MIB
-    assert made.row("rope") == (262144 + 40960) * 128 * 4
     indices = 2 * 4 * 32768 * 5
     assert made.row("second_state") == (512 + 8 * (2 * 4 + 2 * 4) + 4 * (8 + 2)) * MIB + indices
     sizes = 8 + 14 + 8 + 8 + 4  # of prompts up to 2048 tokens
     assert made.row("graphs") > ((sizes + 4) * 8 + (sizes + 4 * 6) * 2 + 4 * 6 * 8) * MIB
-    assert made.row("target") >= PUBLISHED.target.weight_bytes("float16")
-    assert made.row("draft") < PUBLISHED.draft.weight_bytes("float16") * 1.1
+    weights = PUBLISHED.target.weight_bytes("float16"), PUBLISHED.draft.weight_bytes("float16")
+    tables = 262144 * 128 * 4, 40960 * 128 * 4
+    for key, size, table in zip(("target", "draft"), weights, tables, strict=True):
+        assert size + table <= made.row(key) < 1.06 * (size + table), "torch rounds tensors up"
 
 
 def test_spare_tokens_are_what_a_step_reserves() -> None:
