@@ -25,6 +25,7 @@ from chatapp.errors import InputError, UsageError
 from chatapp.measure.acceptance import positions
 from chatapp.measure.figures import ReplyMeter
 from chatapp.measure.kind import kind_of
+from chatapp.measure.lanes import seeds_repeat
 from chatapp.settings import Settings
 from chatapp.texts import Texts, system_language
 
@@ -48,6 +49,8 @@ async def _answer_all(
     async with answerer(settings, say) as chosen:
         for text in prompts:
             check_length(chosen.prompt, text)
+        if arguments.seed is not None and arguments.temperature and not seeds_repeat(chosen.device):
+            say("no_seed")
         for text in prompts:
             show = _Show(silent=arguments.json)
             last, figures = await _answer(chosen, text, arguments, show)

@@ -30,11 +30,12 @@ Say = Callable[..., None]
 
 @dataclass(frozen=True, slots=True)
 class Answerer:
-    """Where prompts go, how they are written for its target, and the accept length that
-    is made up there, if it is."""
+    """Where prompts go, how they are written for its target, what it runs on, and the
+    accept length that is made up there, if it is."""
 
     client: EngineClient
     prompt: ChatPrompt
+    device: str
     simulated: float | None = None
 
 
@@ -63,7 +64,7 @@ async def _running(settings: Settings, say: Say) -> Answerer | None:
     if info is None or not _is_wanted(settings, info):
         return None
     prompt = ChatPrompt(Path(info["model_path"]), _usable_context(info))
-    return Answerer(client, prompt, _simulated(info))
+    return Answerer(client, prompt, str(info.get("device", "")), _simulated(info))
 
 
 def _simulated(info: dict[str, Any]) -> float | None:
@@ -119,7 +120,7 @@ async def _own(settings: Settings, say: Say) -> AsyncIterator[Answerer]:
         say("ready", seconds=round(engine.status().elapsed_s))
         client = engine.client
         try:
-            yield Answerer(client, prompt, engine.status().simulated_accept_length)
+            yield Answerer(client, prompt, device, engine.status().simulated_accept_length)
         finally:
             await client.aclose()
     except EngineError:

@@ -95,7 +95,7 @@ def _reasons(made: MemoryPlan, budget: Budget) -> list[Note]:
     notes = [_fraction_note(made, budget), _context_note(made, budget)]
     if lost := budget.loaded.embedding // budget.cell:
         size = memory_gb(budget.loaded.embedding)
-        notes.append(Note("embedding", {"size": size, "tokens": str(lost)}))
+        notes.append(Note("embedding", {"size": size, "tokens": f"{lost:,}"}))
     listed = " ".join(map(str, made.preset.graph_sizes))
     notes.append(Note("graphs", {"sizes": listed, "running": str(made.preset.max_running)}))
     if made.preset.quantization:

@@ -33,7 +33,7 @@ def _loaded(budget: Budget) -> tuple[Row, ...]:
             values={
                 "parameters": f"{shape.parameters / 1e9:.2f}",
                 "type": form,
-                "positions": str(positions),
+                "positions": f"{positions:,}",
                 "table": _megabytes(table),
             },
         )
@@ -55,7 +55,7 @@ def _cache(budget: Budget, tokens: int) -> tuple[Row, ...]:
         Row(
             key,
             size,
-            values={"tokens": str(tokens), "each": str(shape.kv_bytes_per_token(budget.dtype))},
+            values={"tokens": f"{tokens:,}", "each": f"{shape.kv_bytes_per_token(budget.dtype):,}"},
         )
         for key, size, shape in zip(
             ("kv_target", "kv_draft"), budget.pools(tokens), each, strict=True
@@ -95,7 +95,7 @@ def _later(budget: Budget) -> tuple[Row, ...]:
             budget.activations,
             estimated=True,
             values={
-                "chunk": str(preset.chunked_prefill),
+                "chunk": f"{preset.chunked_prefill:,}",
                 "drafted": str(preset.max_running * budget.pair.tree.draft_tokens),
             },
         ),

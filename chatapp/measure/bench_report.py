@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from chatapp import locations
 from chatapp.measure.bench_job import Answer, Job
 from chatapp.measure.bench_table import table
-from chatapp.measure.lanes import Setting
+from chatapp.measure.lanes import Setting, seeds_repeat
 from chatapp.texts import Texts
 
 Document = dict[str, Any]
@@ -96,7 +96,7 @@ def facts(texts: Texts, told: Document) -> list[tuple[str, str]]:
         ("created", told["created"]),
         ("machine", f"{told['machine']} ({told['device']})"),
         ("pair", f"{told['pair']}, {told['tree']}, {told['dtype']}"),
-        ("sampling", texts("mtbench.sampling", **sampling)),
+        ("sampling", _sampling(texts, sampling, told["device"])),
         ("amount", texts("mtbench.amount", questions=told["questions"], repeats=told["repeats"])),
         ("versions", versions),
     ]
@@ -108,6 +108,12 @@ def facts(texts: Texts, told: Document) -> list[tuple[str, str]]:
         value = told["simulated_accept_length"]
         found.insert(0, ("simulated", texts("mtbench.simulated", length=value)))
     return [(texts(f"mtbench.facts.{name}"), value) for name, value in found]
+
+
+def _sampling(texts: Texts, sampling: Document, device: str) -> str:
+    said = texts("mtbench.sampling", **sampling)
+    sampled = sampling["temperature"] > 0 and not seeds_repeat(device)
+    return f"{said}. {texts('mtbench.no_seed')}" if sampled else said
 
 
 def identical(texts: Texts, told: Document) -> str:

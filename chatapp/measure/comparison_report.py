@@ -46,12 +46,11 @@ def rows(texts: Texts, summary: Summary) -> list[list[str]]:
 
 
 def how(texts: Texts, comparison: Comparison) -> str:
-    sampling = comparison.sampling
-    way = (
-        texts("compare.sampled", temperature=sampling.temperature)
-        if sampling.temperature
-        else texts("compare.greedy")
-    )
+    sampling, way = comparison.sampling, texts("compare.greedy")
+    if sampling.temperature:
+        repeated = comparison.setting.seeds_repeat and sampling.seed is not None
+        key = "compare.sampled_alike" if repeated else "compare.sampled"
+        way = texts(key, temperature=sampling.temperature)
     made = len(comparison.pairs())
     return texts("compare.how", way=way, tokens=sampling.max_tokens, rounds=made)
 

@@ -17,6 +17,15 @@ from chatapp.measure.stats import Estimate
 from chatapp.measure.trace import Trace, figures_of
 
 
+def seeds_repeat(device: str) -> bool:
+    """Whether a seed gives the same text again, with speculation on and off. On a CPU our
+    plug-in draws by it. On a GPU SGLang draws without it (sampling/sampling_batch_info.py:170)
+    unless started with --enable-deterministic-inference, and even then a verified tree is
+    drawn by other numbers than a plain step; that mode also takes 2 GiB for each of the two
+    states and, with FlashInfer, does without the prefix cache."""
+    return device == "cpu"
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """Where it was measured. ``simulated_accept_length``: acceptance was made up."""
@@ -28,6 +37,10 @@ class Setting:
     dtype: str
     versions: dict[str, str] = field(default_factory=dict)
     simulated_accept_length: float | None = None
+
+    @property
+    def seeds_repeat(self) -> bool:
+        return seeds_repeat(self.device)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +177,8 @@ def _difference(comparison: Comparison, on: Run, off: Run) -> Difference | None:
     token = first_difference(on.trace.token_ids, off.trace.token_ids)
     if character is None:
         return None
-    if comparison.sampling.temperature > 0:
+    sampled = comparison.sampling.temperature > 0
+    if sampled and not (comparison.setting.seeds_repeat and comparison.sampling.seed is not None):
         reason = "sampling"
     else:
         reason = "unexplained" if comparison.setting.dtype == "float32" else "near_ties"

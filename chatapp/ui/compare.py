@@ -13,7 +13,7 @@ from chatapp.chat.messages import clean
 from chatapp.errors import PairError, error_words
 from chatapp.measure import comparison_report as report
 from chatapp.measure.comparison import LaneText, WarmingUp
-from chatapp.measure.lanes import Comparison, Run, Summary, summarise
+from chatapp.measure.lanes import Comparison, Run, Summary, seeds_repeat, summarise
 from chatapp.measure.stats import geometric_mean
 from chatapp.measure.steps import Decoder, groups
 from chatapp.texts import Texts
@@ -57,8 +57,10 @@ def pane(
     kept: list[Listed],
     decoder: Callable[[], Decoder],
     verdict: str,
+    device: str,
 ) -> Markup:
-    """``state`` of a running comparison, else ``shown``, one that was made."""
+    """``state`` of a running comparison, else ``shown``, one that was made; ``device``: what
+    the next would run on."""
     running = state is not None and not state.ended
     comparison = state.comparison if running and state else shown
     summary = summarise(comparison) if comparison else None
@@ -67,6 +69,7 @@ def pane(
         texts,
         form=form,
         choices={"rounds": ROUNDS, "tokens": TOKENS, "temperatures": TEMPERATURES},
+        seeds=seeds_repeat(device),
         running=running,
         status=_status(texts, state) if state else "",
         failed=state is not None and state.stage == "failed",

@@ -185,8 +185,9 @@ class LabPage:
         if shown is not None:
             verdict = self._lab.auto.verdict(None, shown.language, shown.kind)
             words = verdict_words(bench.texts, verdict)
-        kept = self._lab.comparisons.all(20)
-        return compare.pane(bench.texts, bench.compare, state, shown, kept, self._lab.prompt, words)
+        kept, device = self._lab.comparisons.all(20), self._lab.setting().device
+        prompt, form = self._lab.prompt, bench.compare
+        return compare.pane(bench.texts, form, state, shown, kept, prompt, words, device)
 
     # Reading
 

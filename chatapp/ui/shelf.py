@@ -37,7 +37,7 @@ from chatapp.settings import Settings
 from chatapp.ui.monitor import Moment
 from chatapp.units import GIB
 
-CARDS = (8, 12, 16, 24)
+CARDS = (8, 12, 16, 24, 32, 48)
 PUBLISHED = "published"
 HIDDEN_KEY = "$EAGLECHAT_KEY"
 _LOOK_EVERY_S = 2.0

@@ -6,6 +6,8 @@ import io
 import os
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -219,3 +221,26 @@ def test_only_an_engine_of_both_halves_is_joined(draft: str | None, joined: bool
     asked = f"{pocket / 'target'},{pocket / 'draft'}"
     assert ask_engine._is_wanted(Settings.load(pair=asked), info) == joined
     assert ask_engine._is_wanted(Settings.load(), info)
+
+
+@pytest.mark.parametrize(("device", "said"), [("cuda", ["no_seed"]), ("cpu", [])])
+async def test_on_a_gpu_it_says_that_a_seed_repeats_nothing(
+    device: str, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, however many prompts there are."""
+
+    @asynccontextmanager
+    async def answerer(*_: object) -> AsyncIterator[ask_engine.Answerer]:
+        yield ask_engine.Answerer(None, None, device)
+
+    monkeypatch.setattr(ask, "answerer", answerer)
+    monkeypatch.setattr(ask, "check_length", lambda *_: None)
+    monkeypatch.setattr(ask, "_answer", lambda *_: _answered())
+    asked = SimpleNamespace(seed=7, temperature=0.7, json=True, speculation="on")
+    heard: list[str] = []
+    await ask._answer_all(["a", "b"], asked, Settings.load(), lambda key: heard.append(key))
+    assert heard == said
+
+
+async def _answered() -> tuple[Chunk, Figures]:
+    return _figures(Counts(True, 2, 5, (0, 0, 1, 1)), (4, 3))

@@ -266,3 +266,18 @@ async def test_an_answer_that_chat_disturbed_is_made_again(tmp_path: Path) -> No
     assert len(journal.all()) == 8
     assert len(engine.asked) == 2 + 8 + 1
     assert table(journal.all())[0].accept_length == pytest.approx(11 / 4)
+
+
+@pytest.mark.parametrize(
+    ("device", "temperature", "says"),
+    [("cuda", 0.7, True), ("cpu", 0.7, False), ("cuda", 0, False)],
+)
+def test_a_report_from_a_gpu_says_that_a_seed_repeats_nothing(
+    device: str, temperature: float, says: bool
+) -> None:
+    job = replace(JOB, sampling=Sampling(temperature=temperature, seed=1))
+    told = bench_report.document(job, replace(SETTING, device=device), [], 0.0)
+    for language in ("zh", "en"):
+        texts = Texts(language)
+        facts = dict(bench_report.facts(texts, json.loads(json.dumps(told))))
+        assert (texts("mtbench.no_seed") in facts[texts("mtbench.facts.sampling")]) is says

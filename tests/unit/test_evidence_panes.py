@@ -55,7 +55,8 @@ def comparison(on_text: str, off_text: str, cut: bool = False) -> Comparison:
 
 def pane(texts: Texts, shown: Comparison | None, state: State | None = None) -> str:
     form = compare.Form(prompt=EVIL)
-    return compare.pane(texts, form, state, shown, [], lambda: TOKENIZER, "verdict")
+    device = shown.setting.device if shown else "cpu"
+    return compare.pane(texts, form, state, shown, [], lambda: TOKENIZER, "verdict", device)
 
 
 @pytest.mark.parametrize("text", ["从前有一只小鹰，它很怕高。", "Once upon a time", EVIL])
@@ -189,3 +190,14 @@ def test_a_reply_says_what_auto_chose_and_why() -> None:
     assert "auto chose off: 8% slower here" in transcript.reply(EN, message)
     assert "自动选关：这里慢 8%" in transcript.reply(ZH, message)
     assert "auto chose" not in transcript.reply(EN, replace(message, choice=None))
+
+
+@pytest.mark.parametrize("texts", [EN, ZH])
+def test_on_a_gpu_it_says_that_a_seed_repeats_nothing(texts: Texts) -> None:
+    """Before a comparison, and beside one that was made with a temperature."""
+    sampled = replace(comparison("abc", "abd"), sampling=Sampling(temperature=0.7, seed=1))
+    on_gpu = replace(sampled, setting=replace(SETTING, device="cuda", dtype="float16"))
+    here, there = pane(texts, sampled), pane(texts, on_gpu)
+    assert texts("compare.no_seed") in there and texts("compare.no_seed") not in here
+    assert texts("compare.sampled_alike", temperature=0.7) in here
+    assert texts("compare.sampled", temperature=0.7) in there
