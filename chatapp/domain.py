@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,12 +223,25 @@ class EngineState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class PhaseProgress:
+    """How far a phase is: ``done`` of ``total`` bytes or modules. ``seconds_left`` is None
+    while too little is known of its speed."""
+
+    done: int
+    total: int
+    unit: Literal["bytes", "modules"]
+    seconds_left: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Phase:
-    """One step of the engine's start: ``process``, ``weights``, ``draft``,
-    ``kv_cache``, ``graphs``, ``ready``. Seconds since the start; None: not reached."""
+    """One step of the engine's start: ``kernels`` (with a GPU), ``process``, ``weights``,
+    ``draft``, ``kv_cache``, ``graphs``, ``ready``. ``at`` in seconds since the start; None:
+    not reached. ``progress``: how far it is, where that can be told."""
 
     name: str
     at: float | None = None
+    progress: PhaseProgress | None = None
 
 
 @dataclass(frozen=True, slots=True)

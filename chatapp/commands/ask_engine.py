@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 
 from chatapp import locations
+from chatapp.commands.start_line import shown_start
 from chatapp.devices import engine_device
 from chatapp.domain import Tree
 from chatapp.engine.client import EngineClient
@@ -116,7 +117,8 @@ async def _own(settings: Settings, say: Say) -> AsyncIterator[Answerer]:
     say("starting", pair=pair.name, device=device)
     try:
         await engine.start()
-        await engine.ready(START_TIMEOUT_S)
+        async with shown_start(engine.status):
+            await engine.ready(START_TIMEOUT_S)
         say("ready", seconds=round(engine.status().elapsed_s))
         client = engine.client
         try:

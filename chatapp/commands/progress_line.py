@@ -23,12 +23,12 @@ def follow(download: Download, texts: Texts) -> Progress:
         while not (progress := download.wait(0.05)).state.ended:
             if time.monotonic() - shown >= every:
                 shown = time.monotonic()
-                _show(line(progress, texts), on_terminal)
+                show(line(progress, texts), on_terminal)
     except KeyboardInterrupt:
         download.pause()
         print("\n" + texts("pairs.kept"), file=sys.stderr)
         return download.progress()
-    _show(line(progress, texts), on_terminal)
+    show(line(progress, texts), on_terminal)
     if on_terminal:
         print(file=sys.stderr)
     return progress
@@ -56,7 +56,8 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def _show(text: str, on_terminal: bool) -> None:
+def show(text: str, on_terminal: bool) -> None:
+    """In place of the line before; where standard error is a file, below it."""
     print(
         f"\r{text}\033[K" if on_terminal else text,
         end="" if on_terminal else "\n",

@@ -24,6 +24,7 @@ from chatapp.engine.client import EngineClient
 from chatapp.engine.command import Device, dtype_on
 from chatapp.engine.diagnosis import PORT_TAKEN, diagnose
 from chatapp.engine.launched import LaunchedEngine
+from chatapp.engine.loading import PHASES, Loading
 from chatapp.engine.record import EngineRecord, Process, forget, sweep
 from chatapp.engine.timeline import Timeline
 from chatapp.engine.warmup import read_switch, warm_up
@@ -51,7 +52,8 @@ class Engine:
         self._pair, self._device, self._log_path = pair, device, log_path
         self._extra, self._speculation = tuple(extra_args), speculation
         self._launched: LaunchedEngine | None = None
-        self._timeline = Timeline(speculation)
+        self._timeline = Timeline(speculation, kernels=device == "cuda")
+        self._loading = Loading(pair)
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._pids: dict[str, int] = {}
@@ -144,7 +146,8 @@ class Engine:
 
     def _launch(self) -> bool:
         """False when there is no process; the status says why then."""
-        self._timeline = Timeline(self._speculation)
+        self._timeline = Timeline(self._speculation, kernels=self._device == "cuda")
+        self._loading = Loading(self._pair)
         self._started = time.monotonic()
         try:
             launched = LaunchedEngine(
@@ -194,6 +197,7 @@ class Engine:
                 return diagnose(launched.log.lines(), None)
             if self._status.state is EngineState.STARTING:
                 self._pids = launched.processes()
+                self._look_at_loading()
                 self._try_warm_up(launched)
             if self._stop_asked.wait(_POLL_S):
                 time.sleep(0.02)
@@ -220,6 +224,11 @@ class Engine:
         for line in lines:
             self._timeline.read(line, at)
         return lines
+
+    def _look_at_loading(self) -> None:
+        phase, pid = self._timeline.current, self._pids.get("scheduler")
+        if phase in PHASES and pid is not None:
+            self._timeline.advance(phase, self._loading.look(phase, pid, time.monotonic()))
 
     def _child_gone(self) -> bool:
         if self._stop_asked.is_set():

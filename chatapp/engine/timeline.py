@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from chatapp.domain import Phase
+from chatapp.domain import Phase, PhaseProgress
 
-_PHASES = ("process", "weights", "draft", "kv_cache", "graphs", "ready")
+_PHASES = ("kernels", "process", "weights", "draft", "kv_cache", "graphs", "ready")
 _WEIGHTS_LOADED = "Load weight end."
 _LISTENING = "Uvicorn running on"
 _LINES = {
@@ -15,13 +15,16 @@ _LINES = {
 
 
 class Timeline:
-    """``draft`` tells whether the engine has one; without it that phase is left out.
+    """``draft`` and ``kernels`` tell whether the engine has the one and needs the others
+    built; without them those phases are left out.
     ``listening``: the engine's port is its own; before, somebody else may answer there."""
 
-    def __init__(self, draft: bool) -> None:
+    def __init__(self, draft: bool, kernels: bool) -> None:
+        left_out = {"draft": not draft, "kernels": not kernels}
         self._at: dict[str, float | None] = {
-            name: None for name in _PHASES if draft or name != "draft"
+            name: None for name in _PHASES if not left_out.get(name)
         }
+        self._progress: tuple[str, PhaseProgress | None] = ("", None)
         self.listening = False
 
     def read(self, line: str, at: float) -> None:
@@ -39,5 +42,19 @@ class Timeline:
         if name in self._at and self._at[name] is None:
             self._at[name] = at
 
+    def advance(self, name: str, progress: PhaseProgress | None) -> None:
+        """So far is phase ``name`` while it lasts; None: that cannot be told."""
+        self._progress = (name, progress)
+
+    @property
+    def current(self) -> str | None:
+        """The phase that comes next or is under way; None once all are reached."""
+        return next((name for name, at in self._at.items() if at is None), None)
+
     def phases(self) -> tuple[Phase, ...]:
-        return tuple(Phase(name, at) for name, at in self._at.items())
+        of, progress = self._progress
+        under_way = self.current
+        return tuple(
+            Phase(name, at, progress if name == of == under_way else None)
+            for name, at in self._at.items()
+        )

@@ -45,7 +45,7 @@ def tensors(folder: Path) -> dict[str, Tensor] | None:
     Raises PairError when a file is missing, cut short, or damaged.
     """
     found: dict[str, Tensor] = {}
-    for file in _files(folder):
+    for file in weight_files(folder):
         found |= _header(file)
     if found:
         return found
@@ -58,7 +58,11 @@ def tensors(folder: Path) -> dict[str, Tensor] | None:
     return None
 
 
-def _files(folder: Path) -> list[Path]:
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files of a model folder; none where it has no such.
+
+    Raises PairError when one is missing or their index is damaged.
+    """
     index = folder / "model.safetensors.index.json"
     if not index.is_file():
         return sorted(folder.glob("*.safetensors"))

@@ -8,6 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from chatapp.domain import EngineState, EngineStatus
+from chatapp.engine.how_far import how_far
 from chatapp.errors import error_words
 from chatapp.texts import Texts
 from chatapp.ui.render import render
@@ -67,5 +68,7 @@ def _phases(texts: Texts, status: EngineStatus) -> list[dict[str, Any]]:
         state = "done" if phase.at is not None else "current" if waiting else "open"
         waiting = waiting and phase.at is not None
         name = "ready_phase" if phase.name == "ready" else phase.name
-        phases.append({"label": texts(f"page.engine.{name}"), "at": phase.at, "state": state})
+        so_far = how_far(texts, phase.progress) if phase.progress else ""
+        label = texts(f"page.engine.{name}")
+        phases.append({"label": label, "at": phase.at, "state": state, "so_far": so_far})
     return phases

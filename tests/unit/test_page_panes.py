@@ -17,6 +17,7 @@ from chatapp.domain import (
     Message,
     MessageState,
     Phase,
+    PhaseProgress,
     ProcessMemory,
     Role,
     Tree,
@@ -220,6 +221,14 @@ def test_the_timeline_says_what_is_done_and_what_is_next() -> None:
     html = engine.timeline(EN, status(EngineState.STARTING, timeline=timeline))
     assert html.count("is-done") == 2 and html.count("is-current") == 1
     assert "3.10 s" in html and html.count("is-open") == 1
+
+
+def test_the_timeline_says_how_far_the_weights_are() -> None:
+    progress = PhaseProgress(2_100_000_000, 8_000_000_000, "bytes", 19.0)
+    timeline = (Phase("process", 0.4), Phase("weights", None, progress), Phase("ready"))
+    html = engine.timeline(EN, status(EngineState.STARTING, timeline=timeline))
+    assert "2.1 of 8.0 GB, about 20 s left" in html
+    assert "about" not in engine.timeline(EN, status(EngineState.FAILED, timeline=timeline))
 
 
 def test_the_card_has_a_sentence_a_button_and_the_log() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chatapp.domain import PhaseProgress
 from chatapp.engine.timeline import Timeline
 
 LOG = """
@@ -16,7 +17,7 @@ LOG = """
 
 
 def read(draft: bool) -> Timeline:
-    timeline = Timeline(draft)
+    timeline = Timeline(draft, kernels=False)
     for at, line in enumerate(LOG):
         timeline.read(line, float(at))
     return timeline
@@ -41,7 +42,7 @@ def test_without_a_draft_there_is_no_such_phase() -> None:
 
 
 def test_what_is_not_reached_has_no_time() -> None:
-    timeline = Timeline(True)
+    timeline = Timeline(True, kernels=True)
     assert all(phase.at is None for phase in timeline.phases())
 
 
@@ -51,3 +52,20 @@ def test_only_the_server_itself_says_that_it_listens() -> None:
     assert not timeline.listening
     timeline.read("[2026-11-24 07:57:21] INFO:     Uvicorn running on http://127.0.0.1:1", 8.0)
     assert timeline.listening
+
+
+def test_with_a_gpu_the_kernels_come_first() -> None:
+    assert [phase.name for phase in Timeline(True, kernels=True).phases()][:2] == [
+        "kernels",
+        "process",
+    ]
+
+
+def test_only_the_phase_under_way_has_a_progress() -> None:
+    timeline, progress = Timeline(True, kernels=True), PhaseProgress(2, 9, "modules", 30.0)
+    timeline.advance("kernels", progress)
+    assert [phase.progress for phase in timeline.phases()] == [progress, *[None] * 6]
+    timeline.reach("kernels", 60.0)
+    assert not any(phase.progress for phase in timeline.phases())
+    timeline.advance("process", None)
+    assert timeline.current == "process"
