@@ -158,7 +158,7 @@ def _tests(pip: Pip, plan: Plan) -> None:
 
 
 def _check(pip: Pip, plan: Plan) -> None:
-    command = [str(pip.python), "-m", "chatapp.launch.complete", *plan.sets]
+    command = [str(pip.python), "-P", "-m", "chatapp.launch.complete", *plan.sets]
     code, lines = pip.run(command)
     if code:
         raise LaunchError("launch_incomplete", reason=", ".join(lines[-5:]), log=pip.log)

@@ -235,6 +235,13 @@ def test_with_everything_there_nothing_is_asked(monkeypatch: pytest.MonkeyPatch)
     assert _decide(WHOLE, monkeypatch, installed="cpu") == "cuda", "it goes on where it was"
 
 
+def test_who_says_cpu_is_told_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _decide(NOTHING, monkeypatch, device="cpu") == "cpu"
+    assert capsys.readouterr().err == ""
+
+
 def test_an_installed_cuda_set_is_not_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
     assert _decide(NOTHING, monkeypatch, installed="cuda") == "cuda"
 
