@@ -35,6 +35,7 @@ COMPILING: tuple[tuple[str, str], ...] = (
     ("cannot find -lcuda", "engine_no_libcuda"),
     ("cannot find -l:libcuda", "engine_no_libcuda"),
     ("libcuda.so cannot found", "engine_no_libcuda"),
+    ("libcuda.so.1: cannot open shared object file", "engine_no_libcuda"),
     ("died due to signal 9", "engine_out_of_memory"),
     ("Failed to build JIT module", KERNEL_BUILD),
     ("Ninja build failed", KERNEL_BUILD),

@@ -52,6 +52,7 @@ RECORDED = {
     "flashinfer_no_libcuda": "engine_no_libcuda",
     "triton_no_libcuda": "engine_no_libcuda",
     "triton_driver_not_found": "engine_no_libcuda",
+    "triton_driver_not_loaded": "engine_no_libcuda",
     "sglang_compile_error": "engine_kernel_build",
 }
 # How SGLang 0.5.23 words it when that happens while CUDA graphs are captured.
