@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from chatapp.domain import Role
+from tests.engine.distribution import sample, two_sample_p
 from tests.engine.raw import Job, Raw
 
 SAMPLES = 2000
@@ -17,38 +17,8 @@ SETTINGS = {"temperature": 3.5, "top_k": 40, "top_p": 0.97, "min_p": 0.01}
 BROKEN = Path(__file__).parent / "broken_sampler"
 
 
-def two_sample_p(a: Counter, b: Counter, least: int = 20) -> float:
-    """p-value of the chi-square test that two samples come from one distribution.
-
-    Rare values are pooled. Tail probability by Wilson and Hilferty's approximation
-    (1931), good to a few per cent here.
-    """
-    common = [value for value in a | b if a[value] + b[value] >= least]
-    table = [(a[value], b[value]) for value in common]
-    rest = (a.total() - sum(x for x, _ in table), b.total() - sum(y for _, y in table))
-    table += [rest] if sum(rest) >= least else []
-    share = a.total() / (a.total() + b.total())
-    statistic = sum(
-        (x - (x + y) * share) ** 2 / ((x + y) * share)
-        + (y - (x + y) * (1 - share)) ** 2 / ((x + y) * (1 - share))
-        for x, y in table
-    )
-    freedom = len(table) - 1
-    assert freedom >= 3, "the samples say too little"
-    spread = 2 / (9 * freedom)
-    z = ((statistic / freedom) ** (1 / 3) - (1 - spread)) / math.sqrt(spread)
-    return math.erfc(z / math.sqrt(2)) / 2
-
-
-def sample(
-    raw: Raw, ids: list[int], speculation: bool, first_seed: int, count: int = SAMPLES
-) -> Counter:
-    """Tokens 2 to 4 of ``count`` replies: what verify steps draw, drafted or not."""
-    parameters = SETTINGS | {"max_new_tokens": 4, "ignore_eos": True}
-    jobs = [
-        Job(ids, parameters | {"sampling_seed": first_seed + i}, speculation) for i in range(count)
-    ]
-    return Counter(tuple(answer["output_ids"][1:4]) for answer in raw.answers(jobs, at_once=4))
+def drawn(raw: Raw, ids: list[int], speculation: bool, first_seed: int, count: int = SAMPLES):
+    return sample(raw, ids, speculation, first_seed, count, SETTINGS)
 
 
 @pytest.fixture(scope="module")
@@ -58,18 +28,18 @@ def ids(prompt) -> list[int]:
 
 @pytest.fixture(scope="module")
 def off(raw, ids) -> Counter:
-    return sample(raw, ids, speculation=False, first_seed=1_000_000)
+    return drawn(raw, ids, speculation=False, first_seed=1_000_000)
 
 
 def test_on_and_off_draw_from_one_distribution(raw, ids, off):
-    assert two_sample_p(sample(raw, ids, True, 2_000_000), off) > 0.001
+    assert two_sample_p(drawn(raw, ids, True, 2_000_000), off) > 0.001
 
 
 def test_a_broken_sampler_is_found(pocket_pair, ids, off, start_engine, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(BROKEN))
     monkeypatch.setenv("SGLANG_PLUGINS", "eaglechat,broken_sampler")
     with start_engine(pocket_pair) as engine:
-        assert two_sample_p(sample(Raw(engine), ids, True, 3_000_000, count=600), off) < 1e-6
+        assert two_sample_p(drawn(Raw(engine), ids, True, 3_000_000, count=600), off) < 1e-6
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,12 @@
-"""The arithmetic and the table of the GPU report. Pure, and tested without a GPU."""
+"""The arithmetic of the GPU report. Pure, and tested without a GPU."""
 
 from __future__ import annotations
 
-import re
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-MIB = 1 << 20
+from chatapp.units import GIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +49,17 @@ class Speed:
 
     @classmethod
     def of(cls, speeds: Sequence[float]) -> Speed:
+        """Raises ValueError of nothing."""
+        if not speeds:
+            raise ValueError("no reply was long enough to tell its speed")
         if len(speeds) < 2:
             return cls(speeds[0], speeds[0], speeds[0])
         low, median, high = statistics.quantiles(speeds, n=4, method="inclusive")
         return cls(median, low, high)
+
+    def against(self, other: Speed | None) -> str:
+        """With the ratio of the medians, where there is another."""
+        return str(self) if other is None else f"{self}, {ratio(self, other)}"
 
     def __str__(self) -> str:
         return f"{self.median:.1f} tok/s ({self.low:.1f}–{self.high:.1f})"
@@ -68,37 +74,13 @@ def accept_length(verify_steps: int, accepted_drafts: int) -> float | None:
     return (verify_steps + accepted_drafts) / verify_steps if verify_steps else None
 
 
-def smi_processes(output: str) -> dict[int, int]:
-    """pid → bytes, from ``nvidia-smi --query-compute-apps=pid,used_memory
-    --format=csv,noheader,nounits``; what it does not tell is left out."""
-    found = {}
-    for line in output.splitlines():
-        if told := re.fullmatch(r"\s*(\d+)\s*,\s*(\d+)\s*", line):
-            found[int(told[1])] = int(told[2]) * MIB
-    return found
+def number(value: float | None) -> str:
+    return "not told" if value is None else f"{value:.2f}"
 
 
-def smi_card(output: str) -> tuple[int, int]:
-    """Used and total bytes, from ``--query-gpu=memory.used,memory.total`` in that format."""
-    used, total = output.strip().splitlines()[0].split(",")
-    return int(used) * MIB, int(total) * MIB
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """``simulated``: the acceptance is made up, so this says what the engine can do."""
-
-    what: str
-    value: str
-    simulated: bool = False
-
-
-def table(title: str, rows: Sequence[Row]) -> str:
-    marked = [
-        (row.what + (" (simulated acceptance)" if row.simulated else ""), row.value) for row in rows
-    ]
-    lines = [f"| {what} | {value} |" for what, value in marked]
-    return "\n".join([f"{title}\n", "| measured | value |", "|---|---|", *lines])
+def gigabytes(size: int | None) -> str:
+    """Video memory as ``nvidia-smi`` counts it, fine enough to compare two accounts."""
+    return "not told" if size is None else f"{size / GIB:.2f} GB"
 
 
 def _list(numbers: Sequence[int]) -> str:

@@ -1,0 +1,119 @@
+"""What *off* costs under each attention backend, against a plain decode.
+
+Off stays a verify of one token with a mask, which no CPU shows the price of. The six
+measures, all at one stream, in tokens/s with their quartiles and the ratio to the plain
+decode of the same backend:
+
+1. plain decode: an engine without a draft
+2. off, topk 4, FlashInfer: its plan is copied to the CPU at every step
+3. off, topk 1, FlashInfer: the same, without moving KV
+4. off, topk 4, Triton
+5. off, topk 1, Triton
+6. on, in each of these engines
+
+Beside them stands 3 once more with SGLang's flag that plans on the CPU without copying
+(``SGLANG_OPT_FLASHINFER_VERIFY_HOST_PLAN``, for topk 1 alone).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from functools import partial
+
+from chatapp.domain import Tree
+from chatapp.engine.process import Engine
+from tests.gpu.arithmetic import Speed, number
+from tests.gpu.asking import Answer, accept_length, argument, ask, speed
+from tests.gpu.attempt import attempt
+from tests.gpu.bench import Bench, Subject
+from tests.gpu.lane import Lane
+from tests.gpu.part import Part
+from tests.gpu.row import Row
+
+WIDE, CHAIN = Tree(5, 4, 16), Tree(5, 1, 6)
+HOST_PLAN = {"SGLANG_OPT_FLASHINFER_VERIFY_HOST_PLAN": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    tree: Tree | None
+    environment: dict[str, str]
+
+    @property
+    def name(self) -> str:
+        if self.tree is None:
+            return "plain decode"
+        return f"topk {self.tree.topk}{', planned on the host' if self.environment else ''}"
+
+
+PLAIN = Case(None, {})
+CASES = {
+    "flashinfer": (PLAIN, Case(WIDE, {}), Case(CHAIN, {}), Case(CHAIN, HOST_PLAN)),
+    "triton": (PLAIN, Case(WIDE, {}), Case(CHAIN, {})),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """One attention backend; ``plain`` gets the speed of its plain decode."""
+
+    name: str
+    bench: Bench
+    plain: list[Speed] = field(default_factory=list)
+
+    async def rows(self) -> AsyncGenerator[Row]:
+        for case in CASES[self.name]:
+            measured = self._drafted(case) if case.tree else self._plain(case)
+            async for row in attempt(self._label(case), measured):
+                yield row
+
+    async def _plain(self, case: Case) -> AsyncGenerator[Row]:
+        subject = self.bench.published()
+        lane = self._lane(subject, case)
+        async with lane.engine() as engine:
+            self.plain.append(speed(await self._answers(engine, lane, False)))
+            ran = await argument(engine, "attention_backend")
+        yield Row(f"{self._label(case)} ({ran}), {subject.label}", str(self.plain[0]))
+
+    async def _drafted(self, case: Case) -> AsyncGenerator[Row]:
+        subject = self.bench.published().with_tree(case.tree)
+        lane = self._lane(subject, case)
+        against = self.plain[0] if self.plain else None
+        async with lane.engine() as engine:
+            for on in (False, True):
+                answers = await self._answers(engine, lane, on)
+                value = speed(answers).against(against)
+                if on:
+                    value += f", accept length {number(accept_length(answers))}"
+                label = f"{'on' if on else 'off'}, {self._label(case)}, {subject.label}"
+                yield Row(label, value, simulated=subject.made_up and on)
+
+    async def _answers(self, engine: Engine, lane: Lane, on: bool) -> list[Answer]:
+        ids = lane.ids(self.bench.large_texts())
+        await ask(engine, ids[:1], 8, on)
+        return await ask(engine, ids, self.bench.size.large_tokens, on)
+
+    def _lane(self, subject: Subject, case: Case) -> Lane:
+        # On a CPU there is one backend, ours.
+        backend = "torch_native" if self.bench.device == "cpu" else self.name
+        return self.bench.lane(
+            self._label(case).replace(", ", "-").replace(" ", "-"),
+            subject,
+            *("--attention-backend", backend),
+            speculation=case.tree is not None,
+            environment=case.environment,
+        )
+
+    def _label(self, case: Case) -> str:
+        return f"{self.name}, {case.name}"
+
+
+def rows(backend: str, bench: Bench) -> AsyncGenerator[Row]:
+    return Backend(backend, bench).rows()
+
+
+PARTS = tuple(
+    Part(f"off-{name}", f"what off costs with {name}, and what on gains", 540, partial(rows, name))
+    for name in CASES
+)

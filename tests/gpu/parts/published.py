@@ -1,0 +1,73 @@
+"""The published pair: what on gains at one and four streams, and where the memory goes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+
+from chatapp.engine.process import Engine
+from chatapp.pairs.planned import planned
+from tests.gpu.arithmetic import Speed, number
+from tests.gpu.asking import accept_length, ask, speed
+from tests.gpu.attempt import attempt
+from tests.gpu.bench import Bench, Subject
+from tests.gpu.lane import Lane
+from tests.gpu.measures.memory import memory
+from tests.gpu.part import Part
+from tests.gpu.row import Row
+
+STREAMS = (1, 4)
+Speeds = dict[int, Speed]
+
+
+async def rows(bench: Bench) -> AsyncGenerator[Row]:
+    subject = bench.published()
+    plain: Speeds = {}
+    work = _speeds(bench, subject, plain)
+    async for row in attempt(f"{subject.label}, no draft", work):
+        yield row
+    async for row in attempt(f"{subject.label}, on", _on(bench, subject, plain)):
+        yield row
+
+
+async def _speeds(bench: Bench, subject: Subject, plain: Speeds) -> AsyncGenerator[Row]:
+    """Puts the speeds of the plain decode into ``plain``."""
+    lane = bench.lane("published-plain", subject, speculation=False)
+    async with lane.engine() as engine:
+        async for row in _lane(engine, bench, lane, subject, plain):
+            yield row
+
+
+async def _on(bench: Bench, subject: Subject, plain: Speeds) -> AsyncGenerator[Row]:
+    lane, made = bench.lane("published", subject), bench.plan(subject, bench.card())
+    async with lane.engine() as engine:
+        for name, work in (
+            (f"{subject.label}, on", _lane(engine, bench, lane, subject, {}, plain)),
+            ("memory", memory(engine, planned(subject.pair), made)),
+        ):
+            async for row in attempt(name, work):
+                yield row
+
+
+async def _lane(
+    engine: Engine,
+    bench: Bench,
+    lane: Lane,
+    subject: Subject,
+    speeds: Speeds,
+    plain: Speeds | None = None,
+) -> AsyncGenerator[Row]:
+    """Puts its speeds into ``speeds``; with those of the plain decode it is *on*."""
+    on, ids = plain is not None, lane.ids(bench.large_texts())
+    await ask(engine, ids[:1], 8, on)
+    for streams in STREAMS:
+        answers = await ask(engine, ids, bench.size.large_tokens, on, streams)
+        speeds[streams] = speed(answers)
+        value = speeds[streams].against((plain or {}).get(streams))
+        if on:
+            value += f", accept length {number(accept_length(answers))}"
+        kind = f"on, {subject.pair.tree}" if on else "no draft"
+        many = f"{streams} {'stream' if streams == 1 else 'streams'}"
+        yield Row(f"{subject.label}, {kind}, {many}", value, simulated=subject.made_up and on)
+
+
+PART = Part("published", "the published pair or its shape: gain, memory row by row", 540, rows)
