@@ -7,16 +7,17 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chatapp import locations
-from chatapp.domain import EngineState, EngineStatus, Figures, Pair, Phase, Tree
+from chatapp.domain import Card, EngineState, EngineStatus, Figures, Pair, Phase, Tree
 from chatapp.engine.row import Row as PlanRow
 from chatapp.errors import EngineError
 from chatapp.launch import machine
@@ -24,13 +25,14 @@ from chatapp.launch.machine import Driver
 from chatapp.measure.ledger import Ledger, LedgerRow
 from chatapp.pairs.catalogue import known_pairs
 from chatapp.pairs.planned import planned
+from tests import nvml
 from tests.gpu import lane as lane_module
 from tests.gpu import report, smi
 from tests.gpu.arithmetic import Speed, accept_length, agreement, first_difference, ratio
 from tests.gpu.asking import Answer
 from tests.gpu.bench import FULL, REHEARSAL, Bench
 from tests.gpu.lane import Lane, environment
-from tests.gpu.measures.memory import by_smi, memory_rows
+from tests.gpu.measures.memory import by_smi, memory, memory_rows
 from tests.gpu.measures.mixed import counts_off, counts_on
 from tests.gpu.part import Part
 from tests.gpu.parts.off import CASES
@@ -369,3 +371,62 @@ def test_a_full_run_measures_more_than_a_rehearsal() -> None:
 def test_forty_prompts_half_of_them_chinese() -> None:
     assert len(set(PROMPTS)) == 40
     assert sum("一" <= text[0] <= "鿿" or "一" <= text[-2] <= "鿿" for text in PROMPTS) == 20
+
+
+# --- on a card that a stand-in for the driver tells of ------------------------------
+
+
+@pytest.fixture
+def card() -> Iterator[nvml.Card]:
+    card = nvml.Card(used=17000 * MIB, processes={7: 15000 * MIB})
+    with nvml.loaded(nvml.Driver([card])):
+        yield card
+
+
+def test_engines_on_a_card_are_set_up_as_the_app_would(card: nvml.Card, tmp_path: Path) -> None:
+    card.used, card.processes = 0, {}
+    bench = Bench("cuda", FULL, tmp_path)
+    subject = bench.published()
+    lane = bench.lane("x", subject, "--attention-backend", "triton")
+    made = bench.plan(subject, bench.card())
+    assert made is not None and made.fits
+    share = lane.pair.arguments[lane.pair.arguments.index("--mem-fraction-static") + 1]
+    assert float(share) == pytest.approx(made.mem_fraction_static)
+    assert lane.arguments[-2:] == ("--attention-backend", "triton")
+
+
+@pytest.mark.parametrize("smi_told", [True, False], ids=["nvidia-smi", "no nvidia-smi"])
+async def test_memory_row_by_row_on_a_card(
+    card: nvml.Card, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, smi_told: bool
+) -> None:
+    bench = Bench("cuda", FULL, tmp_path)
+    subject = bench.published()
+    made = bench.plan(subject, Card(24564 * MIB))
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep if smi_told else None)
+    if smi_told:
+        answers = 'echo "7, 15000"', 'echo "17000, 7218, [N/A], 24564"'
+        stand_in(tmp_path, f'case "$*" in *apps*) {answers[0]};; *) {answers[1]};; esac')
+    rows = memory(_Told(), planned(subject.pair), made)
+    told = {row.what: row.value async for row in rows}
+    engine = told["memory, engine in all"]
+    assert "real 14.65 GB" in engine and ("nvidia-smi 14.65 GB" in engine) is smi_told
+    assert ("memory, nvidia-smi" in told) is not smi_told
+    assert "real 7.50 GB" in told["memory, weights of the target"]
+    if smi_told:
+        assert "nvidia-smi not told" in told["memory, kept by the driver"]
+        assert "nvidia-smi 23.99 GB, not told" in told["memory, the card"]
+
+
+class _Told:
+    """Of an engine, what it says of itself: there is none on a card here."""
+
+    def pids(self) -> dict[str, int]:
+        return {"scheduler": 7}
+
+    @property
+    def client(self) -> _Told:
+        return self
+
+    async def server_info(self) -> dict[str, Any]:
+        usage = {"weight": 7.5, "kvcache": 5.25, "graph": {"decode": 0.5}, "token_capacity": 50000}
+        return {"internal_states": [{"memory_usage": usage}]}
