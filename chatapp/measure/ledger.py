@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chatapp.domain import MemorySample
+from chatapp.measure.gpus import FAILED
 from chatapp.units import GIB
 
 FULL_SHARE = 0.99
@@ -189,23 +190,24 @@ class History:
         self._points: deque[Point] = deque(maxlen=length)
 
     def add(self, sample: MemorySample, kv_share: float | None, retracted: bool = False) -> None:
-        """``retracted``: the engine said that it had to put a request back."""
-        whole = ledger(sample, None)
-        by_key = {row.key: row.real for row in whole.rows}
-        free = by_key["free"] or 0
-        self._points.append(
-            Point(
-                at=sample.at,
-                used_bytes=whole.total_bytes - free,
-                total_bytes=whole.total_bytes,
-                engine_bytes=by_key["engine"],
-                kv_share=kv_share,
-                full=retracted or (kv_share is not None and kv_share >= FULL_SHARE),
-            )
-        )
+        """``retracted``: the engine said that it had to put a request back. While the card
+        does not answer there is nothing to remember."""
+        if sample.gpu is None and sample.gpu_note == FAILED:
+            return
+        used, total, engine = _held(sample)
+        full = retracted or (kv_share is not None and kv_share >= FULL_SHARE)
+        self._points.append(Point(sample.at, used, total, engine, kv_share, full))
 
     def points(self) -> Sequence[Point]:
         return tuple(self._points)
+
+
+def _held(sample: MemorySample) -> tuple[int, int, int | None]:
+    """In use, in all, by the engine: of its card where it has one."""
+    if card := sample.gpu:
+        return card.used_bytes, card.total_bytes, card.engine_bytes
+    resident = sum(process.resident_bytes for process in sample.engine)
+    return sample.total_bytes - sample.available_bytes, sample.total_bytes, resident or None
 
 
 def kv_share(loads: Any) -> float | None:

@@ -1,4 +1,5 @@
-"""What holds the memory: video memory where a driver tells, the processes everywhere."""
+"""What holds the memory: that of the engine's card where it has one, the processes
+everywhere."""
 
 from __future__ import annotations
 
@@ -6,39 +7,47 @@ from typing import Any
 
 from markupsafe import Markup
 
-from chatapp.domain import GpuSample, MemorySample
+from chatapp.domain import MemorySample
+from chatapp.measure.gpus import FAILED
 from chatapp.texts import Texts
-from chatapp.ui import numbers
+from chatapp.ui.monitor import Moment
 from chatapp.ui.render import render
+from chatapp.ui.video_memory import of_total, video_memory
+from chatapp.units import memory_gb
 
 _TONES = {"main": "engine2", "scheduler": "engine1", "detokenizer": "engine3"}
 
 
-def memory(texts: Texts, sample: MemorySample) -> Markup:
-    used = sample.total_bytes - sample.available_bytes
+def memory(texts: Texts, moment: Moment) -> Markup:
+    """With a card the processes step back: they are there when asked for."""
+    sample = moment.sample
+    lost, note = sample.gpu_note == FAILED, sample.gpu_note and texts(sample.gpu_note)
+    on_card = sample.gpu is not None or lost
     return render(
         "memory",
         texts,
-        gpus=[_gpu(texts, sample.gpu)] if sample.gpu else [],
-        machine=texts(
-            "page.memory.machine",
-            used=numbers.memory_gb(used),
-            total=numbers.memory_gb(sample.total_bytes),
-        ),
+        card=video_memory(texts, moment, note if lost else None) if on_card else None,
+        machine=texts("page.memory.machine", used=_used(sample), total=_total(sample)),
         parts=_parts(texts, sample),
-        note=texts(sample.gpu_note) if sample.gpu_note else None,
+        note=None if lost else note,
     )
 
 
 def strip(texts: Texts, sample: MemorySample) -> str:
     """One short phrase for a narrow page."""
+    if sample.gpu_note == FAILED:
+        return texts("page.memory.strip_lost")
     if sample.gpu:
-        used, total = sample.gpu.used_bytes, sample.gpu.total_bytes
-        key = "page.memory.strip_vram"
-    else:
-        used, total = sample.total_bytes - sample.available_bytes, sample.total_bytes
-        key = "page.memory.strip"
-    return texts(key, used=numbers.memory_gb(used), total=numbers.memory_gb(total))
+        return texts("page.memory.strip_vram", used=of_total(sample.gpu))
+    return texts("page.memory.strip", used=_used(sample), total=_total(sample))
+
+
+def _used(sample: MemorySample) -> str:
+    return memory_gb(sample.total_bytes - sample.available_bytes)
+
+
+def _total(sample: MemorySample) -> str:
+    return memory_gb(sample.total_bytes)
 
 
 def _parts(texts: Texts, sample: MemorySample) -> list[dict[str, Any]]:
@@ -53,7 +62,8 @@ def _parts(texts: Texts, sample: MemorySample) -> list[dict[str, Any]]:
     others = max(0, sample.total_bytes - sample.available_bytes - ours)
     parts.append(_part(texts("page.memory.other"), others, "other"))
     parts.append(_part(texts("page.memory.free"), sample.available_bytes, "free"))
-    return _with_shares(parts, sample.total_bytes)
+    whole = max(sample.total_bytes, 1)
+    return [part | {"share": round(part["bytes"] / whole, 4)} for part in parts]
 
 
 def _process(texts: Texts, name: str) -> str:
@@ -61,38 +71,5 @@ def _process(texts: Texts, name: str) -> str:
     return texts(key) if key in texts.keys() else f"{texts('page.engine.title')} {name}"
 
 
-def _gpu(texts: Texts, gpu: GpuSample) -> dict[str, Any]:
-    parts = []
-    if gpu.engine_bytes is not None:
-        parts.append(_part(texts("page.memory.engine_share"), gpu.engine_bytes, "engine1"))
-        others = max(0, gpu.used_bytes - gpu.engine_bytes)
-        parts.append(_part(texts("page.memory.other"), others, "other"))
-    else:
-        parts.append(_part(texts("page.memory.used"), gpu.used_bytes, "engine1"))
-    parts.append(_part(texts("page.memory.free"), gpu.free_bytes, "free"))
-    return {
-        "facts": [gpu.name],
-        "parts": _with_shares(parts, gpu.total_bytes),
-        "rows": _gpu_rows(texts, gpu),
-    }
-
-
-def _gpu_rows(texts: Texts, gpu: GpuSample) -> list[tuple[str, str]]:
-    unknown = texts("page.memory.unknown")
-    told = {
-        "used": f"{numbers.memory_gb(gpu.used_bytes)} / {numbers.memory_gb(gpu.total_bytes)} GB",
-        "utilisation": None if gpu.utilisation_percent is None else f"{gpu.utilisation_percent} %",
-        "temperature": None if gpu.temperature_c is None else f"{gpu.temperature_c} °C",
-        "power": None if gpu.power_w is None else f"{gpu.power_w:.0f} W",
-    }
-    if gpu.engine_bytes is None:
-        told["engine_share"] = None
-    return [(texts(f"page.memory.{name}"), value or unknown) for name, value in told.items()]
-
-
 def _part(label: str, size: int, tone: str) -> dict[str, Any]:
     return {"label": label, "bytes": size, "tone": tone}
-
-
-def _with_shares(parts: list[dict[str, Any]], total: int) -> list[dict[str, Any]]:
-    return [part | {"share": round(part["bytes"] / max(total, 1), 4)} for part in parts]

@@ -44,6 +44,6 @@ class Pulse:
             "engine": engine.engine(texts, status),
             "card": engine.card(texts, status),
             "start": engine.start(texts, status),
-            "memory": memory.memory(texts, moment.sample),
+            "memory": memory.memory(texts, moment),
             "strip-memory": escape(memory.strip(texts, moment.sample)),
         }

