@@ -160,8 +160,9 @@ def _kernels(settings: Settings) -> Finding:
         trial.compile_kernel(capability)
     except trial.TrialError as error:
         return Finding(False, "kernel_failed", {"line": error})
-    target = ".".join(map(str, capability)) if capability else "?"
-    return Finding(True, "kernel", {"capability": target})
+    if capability is None:
+        return Finding(True, "kernel_of_any")
+    return Finding(True, "kernel", {"capability": ".".join(map(str, capability))})
 
 
 CHECKS: dict[str, Callable[[Settings], Finding]] = {

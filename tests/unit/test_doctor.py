@@ -174,6 +174,15 @@ def test_a_small_kernel_is_compiled_for_the_card_and_linked(card: Settings, home
 
 
 @compiles
+def test_a_card_that_does_not_say_its_architecture_costs_no_check(
+    card: Settings, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkup, "engine_card", lambda arguments: None)
+    assert _look("kernels", card).ok
+    assert "gencode" not in (home / "asked").read_text()
+
+
+@compiles
 @pytest.mark.parametrize(
     ("taken", "says"),
     [
