@@ -23,6 +23,7 @@ from chatapp.errors import (
     UsageError,
     error_words,
 )
+from chatapp.proxies import settle
 from chatapp.settings import Settings
 from chatapp.texts import Texts, system_language
 
@@ -36,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def run(argv: Sequence[str]) -> int:
     arguments = parse(argv)
+    settle(Texts(system_language()))
     try:
         command = importlib.import_module(f"chatapp.commands.{arguments.command}")
         return command.main(arguments, load_settings(arguments))

@@ -14,13 +14,13 @@ from typing import Literal
 from chatapp.domain import Pair
 from chatapp.engine.presets import preset
 from chatapp.locations import compiled_kernels, cuda_home
+from chatapp.proxies import settled
 
 Device = Literal["cpu", "cuda"]
 
 MAX_RUNNING = 4
 _CPU_POOL_TOKENS = 16384
 _FRACTION = 0.7
-_LOOPBACK = "127.0.0.1,localhost"
 # What would lead a compile away from the toolkit and the compilers that fit.
 _OTHER_TOOLKITS = (
     *("CC", "CXX", "CUDAHOSTCXX", "NVCC_CCBIN", "NVCC_PREPEND_FLAGS", "NVCC_APPEND_FLAGS"),
@@ -68,8 +68,6 @@ def engine_environment(
         "DO_NOT_TRACK": "1",
         "TORCHINDUCTOR_CACHE_DIR": base.get("TORCHINDUCTOR_CACHE_DIR") or str(compiled_kernels()),
         "SGLANG_PLUGINS": ",".join(filter(None, ["eaglechat", base.get("SGLANG_PLUGINS")])),
-        "NO_PROXY": _with_loopback(base.get("NO_PROXY", "")),
-        "no_proxy": _with_loopback(base.get("no_proxy", "")),
     }
     if device == "cpu":
         # One thread: more of them are ten times slower as soon as the cores are shared.
@@ -83,7 +81,7 @@ def engine_environment(
         ours |= _cuda_toolkit(cuda_home(prefix))
         # CUDA would put the fastest card first; NVML and nvidia-smi go by the bus.
         ours |= {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
-    return {**base, **ours}
+    return {**settled(base), **ours}
 
 
 def dtype_on(device: Device, pair: Pair) -> str:
@@ -136,7 +134,3 @@ def _draft_flags(pair: Pair) -> list[str]:
         *("--speculative-eagle-topk", str(tree.topk)),
         *("--speculative-num-draft-tokens", str(tree.draft_tokens)),
     ]
-
-
-def _with_loopback(hosts: str) -> str:
-    return f"{hosts},{_LOOPBACK}" if hosts else _LOOPBACK

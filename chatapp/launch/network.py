@@ -38,7 +38,7 @@ def answers(url: str, timeout_s: float = 8.0) -> bool:
     """Whether a web server answers there, through the proxies of the environment."""
     try:
         request = urllib.request.Request(url, method="HEAD")
-        with urllib.request.urlopen(request, timeout=timeout_s):
+        with urllib.request.build_opener().open(request, timeout=timeout_s):
             return True
     except urllib.error.HTTPError:
         return True

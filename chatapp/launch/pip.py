@@ -27,6 +27,7 @@ _CAUSES = (
     (r"No space left on device", "launch_disk_full"),
     (r"Permission denied|Read-only file system", "launch_permission"),
     (r"CERTIFICATE_VERIFY_FAILED", "launch_certificate"),
+    (r"Missing dependencies for SOCKS support", "launch_socks"),
     (r"DO NOT MATCH THE HASHES|BadZipFile|IncompleteRead", "launch_damaged"),
     (r"Failed to establish|NewConnectionError|Name or service|timed out|ProxyError"
      r"|Connection (?:refused|reset|aborted)|Network is unreachable", "launch_network"),

@@ -22,16 +22,16 @@ from chatapp.errors import ProductError, error_words
 from chatapp.launch import machine, stamp, toolchain
 from chatapp.launch.install import Plan, install, log
 from chatapp.launch.lock import only_one
+from chatapp.launch.socks import bridged
+from chatapp.proxies import settle
 from chatapp.texts import Texts, system_language
-
-_PROXIES = ("http_proxy", "https_proxy", "all_proxy")
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def main(argv: Sequence[str]) -> NoReturn:
     """Hands over, or ends with 1 and a sentence that says what to do."""
     texts = Texts(system_language())
     arguments = parse(argv)
+    settle(texts)
     try:
         machine.check_system()
         ensure(Plan(_engine_set(_device(arguments), texts), arguments.command == "test"), texts)
@@ -60,7 +60,8 @@ def ensure(plan: Plan, texts: Texts) -> None:
     lock = locations.launcher_work() / "install.lock"
     with only_one(lock, lambda: _say(texts("launcher.waiting"))) as descriptor:
         if not plan.is_done():
-            install(plan, texts, descriptor)
+            with bridged():
+                install(plan, texts, descriptor)
 
 
 def hand_over(argv: Sequence[str]) -> NoReturn:
@@ -71,14 +72,8 @@ def hand_over(argv: Sequence[str]) -> NoReturn:
 
 
 def environment(base: Mapping[str, str]) -> dict[str, str]:
-    """``base`` without what would lead ``.venv`` astray, loopback kept off proxies."""
-    kept = {name: value for name, value in base.items() if name not in ("PYTHONHOME", "PYTHONPATH")}
-    if any(kept.get(name) or kept.get(name.upper()) for name in _PROXIES):
-        listed = kept.get("no_proxy") or kept.get("NO_PROXY") or ""
-        hosts = [host.strip() for host in listed.split(",") if host.strip()]
-        hosts += [host for host in _LOOPBACK if host not in hosts]
-        kept["no_proxy"] = kept["NO_PROXY"] = ",".join(hosts)
-    return kept
+    """``base`` without what would lead ``.venv`` astray."""
+    return {name: base[name] for name in base if name not in ("PYTHONHOME", "PYTHONPATH")}
 
 
 def _device(arguments: Namespace) -> str:

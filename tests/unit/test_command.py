@@ -99,9 +99,10 @@ def test_the_environment_is_offline_and_local(device: Device) -> None:
     tools = {"cpu": "/venv/bin", "cuda": "/venv/bin:/venv/cuda/bin"}[device]
     assert made["PATH"] == f"{tools}:/usr/bin"
     assert made["HF_HUB_OFFLINE"] == made["TRANSFORMERS_OFFLINE"] == "1"
-    assert made["NO_PROXY"] == "example.org,127.0.0.1,localhost"
+    assert made["NO_PROXY"] == "example.org,127.0.0.1,localhost,::1"
     assert made["SGLANG_PLUGINS"] == "eaglechat"
     assert ("SGLANG_USE_CPU_ENGINE" in made) == (device == "cpu")
+    assert made["http_proxy"] == "http://p:1"
     assert base == {"PATH": "/usr/bin", "NO_PROXY": "example.org", "HTTP_PROXY": "http://p:1"}
 
 

@@ -527,14 +527,6 @@ def test_a_line_never_wraps(text: str, columns: int) -> None:
 # Handing over
 
 
-def test_loopback_stays_off_proxies_only_where_there_are_some() -> None:
-    assert "NO_PROXY" not in start.environment({"PATH": "/bin"})
-    given = {"HTTPS_PROXY": "http://p:1", "NO_PROXY": "intern.example, localhost"}
-    found = start.environment(given)
-    assert found["NO_PROXY"] == "intern.example,localhost,127.0.0.1,::1"
-    assert found["no_proxy"] == found["NO_PROXY"]
-
-
 def test_other_pythons_paths_are_not_handed_over() -> None:
     assert start.environment({"PYTHONPATH": "/x", "PYTHONHOME": "/y", "A": "b"}) == {"A": "b"}
 
