@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from chatapp.domain import Card, EngineState, EngineStatus, GpuSample, MemorySample, Pair, Tree
+from chatapp.engine.planning import make_plan
 from chatapp.errors import InputError, PairError, ProductError, UsageError
-from chatapp.measure.ledger import Point
+from chatapp.measure.ledger import Point, ledger
 from chatapp.pairs import locate
+from chatapp.pairs.planned import planned_known
 from chatapp.pairs.progress import DownloadState, FileProgress, Progress
 from chatapp.settings import Settings
 from chatapp.texts import LANGUAGES, Texts
@@ -201,6 +203,20 @@ def test_on_a_gpu_plan_and_reality_stand_side_by_side(keeper: Keeper, kept: dict
     shelf = Shelf(keeper.settings, keeper, kept.__setitem__)
     shown = words(str(models.pane(EN, shelf, sample(card))))
     assert "Video memory: 24.0 GB" in shown and "18.0" in shown
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_plan_and_ledger_have_the_same_rows_in_words(language: str) -> None:
+    """Under the same names; the plan says of each where it comes from."""
+    texts, plan = Texts(language), make_plan(Card(24 * GIB, GIB), planned_known()[0])
+    card = GpuSample("RTX 4090", 20 * GIB, 24 * GIB, 18 * GIB, 80, 60, 300.0)
+    beside = ledger(sample(card).sample, None, {row.key: row.bytes for row in plan.rows})
+    planned, real = models._plan(texts, plan)["rows"], models._ledger(texts, beside)["rows"]
+    names = {row["label"] for row in real}
+    apart = {texts("plan.rows.others"), texts("plan.rows.reserve")}
+    assert {row["label"] for row in planned} - apart < names
+    assert {texts(f"ledger.rows.{key}") for key in ("rest", "engine", "others", "free")} < names
+    assert all(row["source"] and "{" not in row["source"] for row in planned)
 
 
 def test_lines_and_marks_lie_where_they_belong() -> None:
