@@ -104,8 +104,8 @@ def _show(made: MemoryPlan, texts: Texts) -> None:
     print()
     tokens = {"tokens": made.kv_tokens, "each": made.kv_bytes_per_token}
     if made.fits:
-        values = {"context": made.context_length, "streams": made.streams, **tokens}
-        print(texts("plan.fits", **values))
+        room = {"context": made.context_length, "streams": made.streams}
+        print(texts("plan.fits", **room, **tokens))
     else:
         print(texts("plan.fits_not", **tokens))
     for note in made.reasons:

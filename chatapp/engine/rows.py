@@ -26,82 +26,58 @@ def _before(budget: Budget) -> tuple[Row, ...]:
 def _loaded(budget: Budget) -> tuple[Row, ...]:
     """With their RoPE tables, as the engine measures them when it has loaded."""
     pair, loaded = budget.pair, budget.loaded
-    return tuple(
-        Row(
-            key,
-            weights + table,
-            values={
-                "parameters": f"{shape.parameters / 1e9:.2f}",
-                "type": form,
-                "positions": f"{positions:,}",
-                "table": _megabytes(table),
-            },
-        )
-        for key, weights, table, positions, shape, form in zip(
-            ("target", "draft"),
-            (loaded.target, loaded.draft),
-            loaded.rope,
-            loaded.rope_positions,
-            (pair.target, pair.draft),
-            (budget.preset.quantization or pair.dtype, pair.dtype),
-            strict=True,
-        )
+    tables, positions = loaded.rope, loaded.rope_positions
+    form = budget.preset.quantization or pair.dtype
+    target = _model(pair.target.parameters, form, positions[0], tables[0])
+    draft = _model(pair.draft.parameters, pair.dtype, positions[1], tables[1])
+    return (
+        Row("target", loaded.target + tables[0], values=target),
+        Row("draft", loaded.draft + tables[1], values=draft),
     )
 
 
+def _model(parameters: int, form: str, positions: int, table: int) -> dict[str, str]:
+    return {
+        "parameters": f"{parameters / 1e9:.2f}",
+        "type": form,
+        "positions": f"{positions:,}",
+        "table": _mebibytes(table),
+    }
+
+
 def _cache(budget: Budget, tokens: int) -> tuple[Row, ...]:
-    each = budget.pair.target, budget.pair.draft
-    return tuple(
-        Row(
-            key,
-            size,
-            values={"tokens": f"{tokens:,}", "each": f"{shape.kv_bytes_per_token(budget.dtype):,}"},
-        )
-        for key, size, shape in zip(
-            ("kv_target", "kv_draft"), budget.pools(tokens), each, strict=True
-        )
+    target, draft = budget.pools(tokens)
+    each = budget.pair.target.kv_bytes_per_token(budget.dtype)
+    drafted = budget.pair.draft.kv_bytes_per_token(budget.dtype)
+    held = f"{tokens:,}"
+    return (
+        Row("kv_target", target, values={"tokens": held, "each": f"{each:,}"}),
+        Row("kv_draft", draft, values={"tokens": held, "each": f"{drafted:,}"}),
     )
 
 
 def _later(budget: Budget) -> tuple[Row, ...]:
     attention, preset = budget.flashinfer, budget.preset
-    sizes, prefill = len(preset.graph_sizes), len(prefill_sizes(preset))
-    work = {"space": _megabytes(WORKSPACE_BYTES), "each": _megabytes(INTEGER_BYTES)}
+    sizes = {"decode": str(len(preset.graph_sizes)), "prefill": str(len(prefill_sizes(preset)))}
+    step = {
+        "chunk": f"{preset.chunked_prefill:,}",
+        "drafted": str(preset.max_running * budget.pair.tree.draft_tokens),
+    }
+    standing, graphs = _wrappers(attention.wrappers), _wrappers(attention.graph_wrappers)
+    second = _wrappers(attention.second_wrappers)
     return (
-        Row(
-            "workspace",
-            attention.standing_bytes,
-            values=work | {"wrappers": str(attention.wrappers)},
-        ),
-        Row(
-            "graphs",
-            budget.graphs.bytes,
-            estimated=True,
-            values=work
-            | {
-                "decode": str(sizes),
-                "prefill": str(prefill),
-                "wrappers": str(attention.graph_wrappers),
-            },
-        ),
-        Row(
-            "second_state",
-            budget.second_state,
-            estimated=True,
-            values=work | {"wrappers": str(attention.second_wrappers), "decode": str(sizes)},
-        ),
-        Row(
-            "activations",
-            budget.activations,
-            estimated=True,
-            values={
-                "chunk": f"{preset.chunked_prefill:,}",
-                "drafted": str(preset.max_running * budget.pair.tree.draft_tokens),
-            },
-        ),
+        Row("workspace", attention.standing_bytes, values=standing),
+        Row("graphs", budget.graphs.bytes, estimated=True, values=sizes | graphs),
+        Row("second_state", budget.second_state, estimated=True, values=sizes | second),
+        Row("activations", budget.activations, estimated=True, values=step),
         Row("reserve", RESERVE_BYTES),
     )
 
 
-def _megabytes(size: int) -> str:
+def _wrappers(count: int) -> dict[str, str]:
+    each = {"space": _mebibytes(WORKSPACE_BYTES), "each": _mebibytes(INTEGER_BYTES)}
+    return each | {"wrappers": str(count)}
+
+
+def _mebibytes(size: int) -> str:
     return str(round(size / MIB))

@@ -18,7 +18,8 @@ def draft_memory(worker: Any) -> dict[str, int]:
 
 def graph_memory(worker: Any) -> int:
     """Of the draft's CUDA graphs and of those that were captured for further states."""
-    return round(sum(worker.graph_memory_usage.values()) * (1 << 30))
+    used: dict[str, float] = worker.graph_memory_usage
+    return round(sum(used.values()) * (1 << 30))
 
 
 def _tensors(model: Any) -> list[Any]:
