@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,12 +54,21 @@ class App:
             self.process.wait(60)
 
 
-def start_app(data_dir: Path, *flags: str, port: int | None = None) -> App:
+def start_app(
+    data_dir: Path,
+    *flags: str,
+    port: int | None = None,
+    module: Sequence[str] = ("chatapp",),
+    **variables: str,
+) -> App:
+    """``module`` stands in the place of the app, with arguments of its own before the app's;
+    ``variables`` are added to the environment."""
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("EAGLECHAT_")
     }
     environment |= {"LANG": "C.UTF-8", "XDG_CONFIG_HOME": str(data_dir / "config")}
-    command = [sys.executable, "-m", "chatapp", "run", "--no-browser", "--pair", PAIR]
+    environment |= variables
+    command = [sys.executable, "-m", *module, "run", "--no-browser", "--pair", PAIR]
     command += ["--data-dir", str(data_dir), "--port", str(port or free_port()), *flags]
     process = subprocess.Popen(
         command, cwd=locations.project(), env=environment, stdout=subprocess.PIPE, text=True
