@@ -318,7 +318,8 @@ class GpuSample:
 @dataclass(frozen=True, slots=True)
 class MemorySample:
     """The machine now. ``at`` in epoch seconds; ``gpu`` is the card that the engine runs
-    on, None where there is none or it does not answer, which ``gpu_note`` says."""
+    on, None where there is none or it does not answer, which ``gpu_note`` says;
+    ``gpu_lost``: it did answer before."""
 
     at: float
     total_bytes: int
@@ -327,6 +328,7 @@ class MemorySample:
     engine: tuple[ProcessMemory, ...] = ()
     gpu: GpuSample | None = None
     gpu_note: str | None = None
+    gpu_lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)

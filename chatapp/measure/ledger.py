@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from chatapp.domain import MemorySample
-from chatapp.measure.gpus import FAILED
 from chatapp.units import GIB
 
 FULL_SHARE = 0.99
@@ -95,10 +94,11 @@ class LedgerRow:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """``on`` is "gpu" or "cpu". The rows before ``total`` add up to it where all is known."""
+    """``on`` is "gpu", "cpu", or "lost" while the card does not answer. The rows before
+    ``engine`` add up to it where all is known."""
 
     on: str
-    total_bytes: int
+    total_bytes: int | None
     rows: tuple[LedgerRow, ...]
     kv_tokens_planned: int | None
     kv_tokens: int | None
@@ -110,8 +110,12 @@ def ledger(
     planned: Mapping[str, int] | None = None,
     kv_tokens_planned: int | None = None,
 ) -> Ledger:
-    """``planned``: the plan's rows by key. Of the card that the engine runs on
-    where there is one."""
+    """``planned``: the plan's rows by key. Of the card that the engine runs on where there
+    is one; while that does not answer, only what the engine says of itself."""
+    tokens = engine.kv_tokens if engine else None
+    if sample.gpu_lost:
+        alone = tuple(_inside(None, engine, planned or {}))
+        return Ledger("lost", None, alone, kv_tokens_planned, tokens)
     if card := sample.gpu:
         held, total, free = card.engine_bytes, card.total_bytes, card.free_bytes
         kept = card.reserved_bytes
@@ -125,7 +129,7 @@ def ledger(
         total_bytes=total,
         rows=(*inside, *outside),
         kv_tokens_planned=kv_tokens_planned,
-        kv_tokens=engine.kv_tokens if engine else None,
+        kv_tokens=tokens,
     )
 
 
@@ -192,7 +196,7 @@ class History:
     def add(self, sample: MemorySample, kv_share: float | None, retracted: bool = False) -> None:
         """``retracted``: the engine said that it had to put a request back. While the card
         does not answer there is nothing to remember."""
-        if sample.gpu is None and sample.gpu_note == FAILED:
+        if sample.gpu_lost:
             return
         used, total, engine = _held(sample)
         full = retracted or (kv_share is not None and kv_share >= FULL_SHARE)

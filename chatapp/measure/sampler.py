@@ -28,6 +28,7 @@ class MemorySampler:
         self._engine_pids, self._arguments = engine_pids, arguments
         self._gpus = gpus or Gpus()
         self._app = psutil.Process()
+        self._seen = False
 
     def sample(self) -> MemorySample:
         pids = self._engine_pids()
@@ -41,6 +42,7 @@ class MemorySampler:
             engine=tuple(_memory_of(pids)),
             gpu=gpu,
             gpu_note=note,
+            gpu_lost=gpu is None and self._seen,
         )
 
     def _gpu(self, pids: Collection[int]) -> tuple[GpuSample | None, str | None]:
@@ -49,6 +51,7 @@ class MemorySampler:
             return None, None
         gpus, note = self._gpus.sample(pids)
         gpu = engine_gpu(gpus, self._arguments)
+        self._seen |= gpu is not None
         return (_named(gpu), None) if gpu else (None, note or NO_CARD)
 
 

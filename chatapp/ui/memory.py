@@ -8,7 +8,6 @@ from typing import Any
 from markupsafe import Markup
 
 from chatapp.domain import MemorySample
-from chatapp.measure.gpus import FAILED
 from chatapp.texts import Texts
 from chatapp.ui.monitor import Moment
 from chatapp.ui.render import render
@@ -21,7 +20,7 @@ _TONES = {"main": "engine2", "scheduler": "engine1", "detokenizer": "engine3"}
 def memory(texts: Texts, moment: Moment) -> Markup:
     """With a card the processes step back: they are there when asked for."""
     sample = moment.sample
-    lost, note = sample.gpu_note == FAILED, sample.gpu_note and texts(sample.gpu_note)
+    lost, note = sample.gpu_lost, texts(sample.gpu_note) if sample.gpu_note else None
     on_card = sample.gpu is not None or lost
     return render(
         "memory",
@@ -35,7 +34,7 @@ def memory(texts: Texts, moment: Moment) -> Markup:
 
 def strip(texts: Texts, sample: MemorySample) -> str:
     """One short phrase for a narrow page."""
-    if sample.gpu_note == FAILED:
+    if sample.gpu_lost:
         return texts("page.memory.strip_lost")
     if sample.gpu:
         return texts("page.memory.strip_vram", used=of_total(sample.gpu))

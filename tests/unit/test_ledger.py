@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from chatapp.domain import Card, GpuSample, MemorySample, ProcessMemory
 from chatapp.engine.planning import make_plan
-from chatapp.measure.gpus import FAILED
 from chatapp.measure.ledger import (
     DRAFT,
     SECOND_STATE,
@@ -180,9 +179,17 @@ def test_while_the_driver_is_silent_nothing_is_remembered() -> None:
     """Least of all the machine's memory in the card's place."""
     history = History()
     history.add(sample(gpu(19, 18), at=1), None)
-    history.add(replace(sample(at=2), gpu_note=FAILED), None)
+    history.add(replace(sample(at=2), gpu_lost=True), None)
     history.add(sample(gpu(19, 18), at=3), None)
     assert [point.at for point in history.points()] == [1, 3]
+
+
+def test_while_the_driver_is_silent_only_the_engine_speaks() -> None:
+    made = ledger(replace(sample(engine=(GIB,)), gpu_lost=True), EngineMemory.told(SERVER_INFO))
+    rows = by_key(made)
+    assert (made.on, made.total_bytes, made.kv_tokens) == ("lost", None, 60_156)
+    assert rows["target"][1] == int(7.5 * GIB) and rows["rest"] == (None, None)
+    assert "free" not in rows and "engine" not in rows
 
 
 def test_the_share_of_the_cache() -> None:

@@ -51,6 +51,20 @@ def test_other_processes_are_named_where_the_system_tells() -> None:
     ]
 
 
+def test_a_card_that_answered_before_is_lost_one_that_never_did_is_not() -> None:
+    card = Card()
+    with loaded(Driver([card])) as nvml:
+        sampler = MemorySampler(dict, (), Gpus(nvml))
+        card.code = pynvml.NVML_ERROR_GPU_IS_LOST
+        assert (sampler.sample().gpu_note, sampler.sample().gpu_lost) == (FAILED, False)
+        card.code = pynvml.NVML_SUCCESS
+        assert sampler.sample().gpu is not None
+        card.code = pynvml.NVML_ERROR_GPU_IS_LOST
+        assert (sampler.sample().gpu_note, sampler.sample().gpu_lost) == (FAILED, True)
+        card.code = pynvml.NVML_SUCCESS
+        assert not sampler.sample().gpu_lost
+
+
 def test_without_cards_there_is_a_note() -> None:
     assert sampled(Driver([])).gpu_note == NO_CARD
     assert sampled(Driver([Card()]), "--base-gpu-id", "1").gpu_note == NO_CARD

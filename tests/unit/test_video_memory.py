@@ -110,7 +110,7 @@ def test_little_that_is_left_is_to_be_looked_at() -> None:
 def test_a_driver_that_is_lost_keeps_its_place_and_what_was_seen() -> None:
     course = [Point(at, 17 * GIB, 24 * GIB, None) for at in (990.0, 991.0)]
     lost = moment(None, course=course)
-    lost = replace(lost, sample=replace(lost.sample, gpu_note=FAILED))
+    lost = replace(lost, sample=replace(lost.sample, gpu_note=FAILED, gpu_lost=True))
     told = words(lost)
     assert EN("memory.driver_failed") in told and "Video memory —" in told
     assert (
