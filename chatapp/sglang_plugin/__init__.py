@@ -2,6 +2,7 @@
 
 SGLang calls :func:`activate` in each of them (entry point group
 ``sglang.srt.plugins``). Rooms: ``switch`` (speculation on or off per request),
+``lengths`` (of sequences, known on the host while it is off),
 ``counts`` (exact counts on every chunk), ``attention``, ``backend`` and ``kernels``
 (EAGLE-3 on any CPU), ``sampling`` (temperature and seeds with speculation on a CPU),
 ``hooks`` (where all that is attached, and whether it fits), ``report`` (what is active).

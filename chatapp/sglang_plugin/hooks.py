@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from chatapp.sglang_plugin import counts, report, sampling, switch
+from chatapp.sglang_plugin import counts, lengths, report, sampling, switch
 
 WORKER = "sglang.srt.speculative.eagle_worker_v2.EAGLEWorkerV2"
 DRAFT_WORKER = "sglang.srt.speculative.eagle_worker_v2.EagleDraftWorker"
@@ -63,6 +63,26 @@ SWITCH = (
         "before",
         switch.activate_before_allocation,
         ("batch",),
+    ),
+    Hook(f"{EAGLE_UTILS}.eagle_prepare_for_decode", "before", lengths.remember_prefilled),
+    Hook(
+        "sglang.srt.managers.overlap_utils.FutureMap.resolve_seq_lens_cpu",
+        "around",
+        lengths.resolve,
+        ("self", "batch"),
+    ),
+    Hook(
+        "sglang.srt.model_executor.runner.decode_cuda_graph_runner.DecodeCudaGraphRunner"
+        ".get_spec_info",
+        "after",
+        switch.name_a_chain,
+        ("self", "num_tokens"),
+    ),
+    Hook(
+        "sglang.srt.speculative.eagle_worker_common._finalize_accept_tree_path",
+        "around",
+        switch.keep_in_place,
+        ("batch", "accept_index", "accept_lens", "predict", "num_draft_tokens"),
     ),
     Hook(
         f"{DRAFT_WORKER}._draft_extend_for_prefill",

@@ -14,6 +14,17 @@ The seam for other drafters is one class like :class:`EagleSwitch` per worker.
 
 It uses what SGLang built for adaptive speculation: a runtime state of 0 steps, 1
 token beside the configured one. On CUDA that captures a second set of graphs.
+
+What *off* costs on CUDA beside a plain decode, read in SGLang 0.5.23 and FlashInfer 0.7.2: it
+stays a verify step, of one token, and so launches about twenty small kernels more (a tree of
+one node, a mask of ones and its packing, indices, the walk). What would cost more is that the
+host stops five times a step until the step before has run, so that nothing overlaps, where a
+plain decode never stops: once to fetch the lengths, four times in FlashInfer's ``plan``. None
+of that is needed, because without speculation every step adds one token: lengths are counted
+on the host (``lengths``), and the graphs of *off* are captured with SGLang's own flag for plans
+made of such lengths (:func:`_captured_for_one_token`). Triton's attention would not stop
+either, but its verify kernel does not split a long prefix over the card; so FlashInfer stays,
+for trees and chains alike. A mixed batch costs what one with speculation costs.
 """
 
 from __future__ import annotations
@@ -89,7 +100,7 @@ def build(original, self, *args, **kwargs):
     result = original(self, *args, **kwargs)
     # SGLang's own flag: with 0 steps the draft's catch-up is skipped as well.
     os.environ["SGLANG_SPEC_SKIP_ZERO_STEP_DRAFT_EXTEND"] = "1"
-    with _measured(self) as cost, _draft_contexts(self):
+    with _measured(self) as cost, _draft_contexts(self), _captured_for_one_token():
         _switch = EagleSwitch(self)
     report.second_state, report.draft = cost, draft_memory(self)
     log.info("Speculation switch is ready: %s; second state: %s", _states(_switch), cost)
@@ -105,6 +116,19 @@ def _draft_contexts(worker: Any) -> Iterator[None]:
         module.draft_tp_context(worker._draft_worker.parallel_layout),
         module.speculative_moe_backend_context(),
         module.speculative_moe_a2a_backend_context(),
+    ):
+        yield
+
+
+@contextmanager
+def _captured_for_one_token() -> Iterator[None]:
+    """SGLang's flags while the graphs of *off* are captured: none for the draft's catch-up,
+    which is skipped, and FlashInfer's plans from lengths on the host, without a stop."""
+    from sglang.srt.environ import envs
+
+    with (
+        envs.SGLANG_DISABLE_DRAFT_EXTEND_CUDA_GRAPH.override(True),
+        envs.SGLANG_OPT_FLASHINFER_VERIFY_HOST_PLAN.override(True),
     ):
         yield
 
@@ -138,6 +162,22 @@ def activate_before_allocation(batch: Any) -> None:
     """Before ``eagle_prepare_for_decode``."""
     if _switch is not None:
         _switch.activate(batch)
+
+
+def keep_in_place(original, batch, accept_index, accept_lens, predict, *args, **kwargs):
+    """Around ``_finalize_accept_tree_path``, which brings the accepted nodes of a tree to the
+    front: a single token stands there."""
+    if kwargs.get("num_draft_tokens") == 1:
+        return predict
+    return original(batch, accept_index, accept_lens, predict, *args, **kwargs)
+
+
+def name_a_chain(result, self, num_tokens):
+    """After ``DecodeCudaGraphRunner.get_spec_info``: a tree of one token is a chain, and
+    plans from lengths on the host are for chains."""
+    if getattr(result, "draft_token_num", None) == 1:
+        result.topk = 1
+    return result
 
 
 def skip_draft_prefill(original, self, batch, target_hidden_states, next_token_ids, *args, **kw):

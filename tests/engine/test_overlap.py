@@ -46,6 +46,7 @@ def overlapped(request, pocket_pair: Pair, start_engine) -> Iterator[Raw]:
             info = raw.server_info()
             assert info["disable_overlap_schedule"] is False
             assert info["internal_states"][0]["steps_checked"] > 200
+            assert info["internal_states"][0]["steps_of_known_length"] > 30
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from chatapp.sglang_plugin import counts, switch
+from chatapp.sglang_plugin import counts, lengths, switch
 
 ON, OFF = {"speculation": True}, {"speculation": False}
 
@@ -59,8 +59,13 @@ class _Copies(TorchDispatchMode):
 
 def batch(*custom: dict[str, Any]) -> SimpleNamespace:
     def request(said: dict[str, Any]) -> SimpleNamespace:
-        parameters = SimpleNamespace(custom_params=said)
-        return SimpleNamespace(sampling_params=parameters, spec_verify_ct=0, output_ids=[1])
+        return SimpleNamespace(
+            sampling_params=SimpleNamespace(custom_params=said),
+            spec_verify_ct=0,
+            output_ids=[1],
+            decode_batch_idx=0,
+            kv=SimpleNamespace(kv_committed_len=5),
+        )
 
     return SimpleNamespace(reqs=[request(said) for said in custom])
 
@@ -96,6 +101,19 @@ def test_a_step_that_drafts_nothing_stays_as_it_is():
     assert switch.accept_no_draft(tokens, None, batch(OFF)) is tokens
     idle = tuple(torch.empty(0) for _ in range(3))
     assert switch.accept_no_draft(idle, None, batch()) is idle
+
+
+def test_a_single_token_is_not_moved_and_a_tree_is():
+    moved = []
+
+    def move(batch, index, lengths, tokens, *args, **named):
+        moved.append(named["num_draft_tokens"])
+        return "moved"
+
+    for width, wanted in ((1, "tokens"), (16, "moved")):
+        given = None, None, None, "tokens", None, 3
+        assert switch.keep_in_place(move, *given, num_draft_tokens=width) == wanted
+    assert moved == [16]
 
 
 @pytest.mark.parametrize(
@@ -143,8 +161,64 @@ def test_nothing_crosses_in_the_hooks_of_a_step(monkeypatch):
     with Crossings() as found:
         for some in (mixed, batch(OFF), batch(ON), batch()):
             switch.activate_before_allocation(some)
+            lengths.remember_prefilled(some)
+            lengths.known_lengths(some)
         for _ in range(3):
             switch.accept_no_draft(result, None, mixed)
         counts.record_steps(lambda self, result, batch: [[5], [6], [7]], None, None, mixed)
     assert found.seen == []
     assert applied == ["on", "off", "on"]
+
+
+def stepped(requests: SimpleNamespace, settled: int) -> list[int] | None:
+    """A step is launched; ``settled`` tokens of steps before it have been looked at."""
+    lengths.remember_prefilled(requests)
+    for request in requests.reqs:
+        request.decode_batch_idx += 1
+        request.kv.kv_committed_len += settled
+    return lengths.known_lengths(requests)
+
+
+def test_without_speculation_lengths_are_known_with_a_step_in_flight():
+    requests = batch(OFF, OFF)
+    requests.reqs[1].kv.kv_committed_len = 9
+    assert stepped(requests, 0) == [5, 9]
+    assert stepped(requests, 0) == [6, 10]  # the first step is in flight
+    assert stepped(requests, 1) == [7, 11]
+    assert stepped(requests, 2) == [8, 12]  # all has been looked at
+
+
+def test_a_request_that_was_taken_back_begins_anew():
+    requests = batch(OFF)
+    stepped(requests, 0), stepped(requests, 1)
+    requests.reqs[0].decode_batch_idx = 0
+    requests.reqs[0].kv.kv_committed_len = 7
+    assert stepped(requests, 0) == [7]
+
+
+def test_lengths_of_others_are_not_known():
+    assert stepped(batch(ON), 0) is None
+    assert stepped(batch(OFF, ON), 0) is None
+    assert stepped(batch(), 0) is None
+    assert stepped(batch(OFF), 3) is None, "somebody else has added tokens"
+
+
+@pytest.mark.parametrize(("sides", "fetched"), [((OFF, OFF), False), ((ON, OFF), True)])
+def test_known_lengths_are_not_fetched(sides, fetched):
+    seen = []
+
+    class Relay:
+        needs_cpu_seq_lens = True
+
+    def original(self, batch):
+        seen.append(self.needs_cpu_seq_lens)
+        batch.seq_lens_cpu = batch.seq_lens_sum = None
+
+    requests = batch(*sides)
+    stepped(requests, 0)
+    requests.spec_info = SimpleNamespace(future_indices=torch.arange(2))
+    relay = Relay()
+    lengths.resolve(original, relay, requests)
+    assert seen == [fetched] and relay.needs_cpu_seq_lens
+    if not fetched:
+        assert requests.seq_lens_cpu.tolist() == [5, 5] and requests.seq_lens_sum == 10
