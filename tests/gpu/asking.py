@@ -50,9 +50,18 @@ async def argument(engine: Engine, name: str) -> object:
 
 
 def speed(answers: Sequence[Answer]) -> Speed:
-    """Raises ValueError when no answer tells one."""
-    told = [answer.figures.tokens_per_second for answer in answers]
-    return Speed.of([value for value in told if value])
+    """Of replies that were seen as they were written: on a machine that is too busy they
+    arrive at once, and say nothing. Raises ValueError when none was seen."""
+    figures = [answer.figures for answer in answers]
+    seen = [f.tokens_per_second for f in figures if f.tokens_per_second and _seen(f)]
+    if figures and not seen:
+        raise ValueError("the replies arrived at once: too short, or the machine is too busy")
+    return Speed.of(seen)
+
+
+def _seen(figures: Figures) -> bool:
+    """Most of its time lies between its first token and its last."""
+    return figures.duration_s > 2 * (figures.ttft_s or 0)
 
 
 def same_texts(some: Sequence[Answer], others: Sequence[Answer]) -> Agreement:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from tests.gpu import lane as lane_module
 from tests.gpu import report, smi
 from tests.gpu.arithmetic import Speed, accept_length, agreement, first_difference, ratio
 from tests.gpu.asking import Answer
+from tests.gpu.asking import speed as speed_of
 from tests.gpu.bench import FULL, REHEARSAL, Bench
 from tests.gpu.lane import Lane, environment
 from tests.gpu.measures.memory import by_smi, memory, memory_rows
@@ -200,6 +202,16 @@ def test_speeds() -> None:
     assert speed.against(None) == str(speed)
     with pytest.raises(ValueError, match="long enough"):
         Speed.of([])
+
+
+def test_replies_that_arrive_at_once_tell_no_speed() -> None:
+    told = figures(speculation=False, tokens=24, steps=())
+    written = replace(told, tokens_per_second=60.0, ttft_s=0.02, duration_s=0.4)
+    at_once = replace(told, tokens_per_second=28000.0, ttft_s=0.4, duration_s=0.401)
+    answers = [Answer("", (), one) for one in (written, at_once)]
+    assert speed_of(answers).high == 60.0
+    with pytest.raises(ValueError, match="at once"):
+        speed_of(answers[1:])
 
 
 def test_accept_length_counts_the_bonus() -> None:
