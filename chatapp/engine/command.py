@@ -19,6 +19,9 @@ from chatapp.proxies import settled
 Device = Literal["cpu", "cuda"]
 
 MAX_RUNNING = 4
+# SGLang ends an engine whose forward takes longer: 300 s, which the first one of a path
+# exceeds where its kernels are still to be compiled. Sizing and graph capture come before.
+WATCHDOG_S = 1200
 _CPU_POOL_TOKENS = 16384
 _FRACTION = 0.7
 # What would lead a compile away from the toolkit and the compilers that fit.
@@ -116,6 +119,7 @@ def _cuda_flags(pair: Pair) -> list[str]:
     """As the memory plan says for this card, else as published."""
     return [
         *("--device", "cuda", "--dtype", dtype_on("cuda", pair)),
+        *("--watchdog-timeout", str(WATCHDOG_S)),
         *(pair.arguments or _published()),
     ]
 

@@ -73,6 +73,7 @@ def test_sglang_reads_the_rest(parsed: dict[str, dict]) -> None:
     )
     assert cpu["context_length"] == 1024 and cpu["max_total_tokens"] == 4096
     assert (cuda["device"], cuda["dtype"], cuda["mem_fraction_static"]) == ("cuda", "float16", 0.7)
+    assert cuda["watchdog_timeout"] > cpu["watchdog_timeout"] == 300
     assert cuda["cuda_graph_bs_decode"] == [1, 2, 3, 4]
     assert parsed["extra"]["mem_fraction_static"] == 0.8
 
