@@ -47,8 +47,8 @@ class FlashInfer:
     @property
     def second_wrappers(self) -> int:
         """Of the state with speculation off: a target's and a draft's backend, and a graph
-        of each for every size (speculative/eagle_worker_v2.py:1793, :1798)."""
-        return 2 * BACKEND_WRAPPERS + 2 * len(self.sizes)
+        of the target's for every size (speculative/eagle_worker_v2.py:1793, :1798)."""
+        return 2 * BACKEND_WRAPPERS + len(self.sizes)
 
     @property
     def standing_bytes(self) -> int:
@@ -65,7 +65,7 @@ class FlashInfer:
     @property
     def second_bytes(self) -> int:
         held = self.second_wrappers * INTEGER_BYTES
-        return WORKSPACE_BYTES + held + 2 * self._indices(1)
+        return WORKSPACE_BYTES + held + self._indices(1)
 
     def _indices(self, tokens: int) -> int:
         """Of a captured backend whose requests have ``tokens`` each: for every token an

@@ -23,8 +23,8 @@ DRAFT_GRAPH_BYTES = 2 * MIB
 @dataclass(frozen=True, slots=True)
 class Graphs:
     """Of the target: prefill, verify. Of the draft: prefill (speculative/
-    eagle_worker_v2.py:293), drafting, extending. Verify and extend once more for the state
-    with speculation off."""
+    eagle_worker_v2.py:293), drafting, extending. Verify once more, of one token, for the
+    state with speculation off."""
 
     pair: PlannedPair
     preset: Preset
@@ -39,7 +39,7 @@ class Graphs:
 
     @property
     def second_bytes(self) -> int:
-        return len(self.preset.graph_sizes) * (TARGET_GRAPH_BYTES + DRAFT_GRAPH_BYTES)
+        return len(self.preset.graph_sizes) * TARGET_GRAPH_BYTES
 
     @property
     def _pool(self) -> int:

@@ -97,8 +97,8 @@ def test_the_rows_of_a_4090_by_hand() -> None:
     made = make_plan(Card(24 * GIB), PUBLISHED)
     wrappers = 3 * 4 + 4 * 2  # three backends, and four drafting steps without a prefill
     assert made.row("workspace") == (512 + 8 * wrappers) * MIB
-    indices = 2 * 4 * 32768 * 5
-    assert made.row("second_state") == (512 + 8 * (2 * 4 + 2 * 4) + 4 * (8 + 2)) * MIB + indices
+    indices = 4 * 32768 * 5
+    assert made.row("second_state") == (512 + 8 * (2 * 4 + 4) + 4 * 8) * MIB + indices
     sizes = 8 + 14 + 8 + 8 + 4  # of prompts up to 2048 tokens
     assert made.row("graphs") > ((sizes + 4) * 8 + (sizes + 4 * 6) * 2 + 4 * 6 * 8) * MIB
     weights = PUBLISHED.target.weight_bytes("float16"), PUBLISHED.draft.weight_bytes("float16")

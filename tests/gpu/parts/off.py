@@ -1,18 +1,19 @@
 """What *off* costs under each attention backend, against a plain decode.
 
-Off stays a verify of one token with a mask, which no CPU shows the price of. The six
-measures, all at one stream, in tokens/s with their quartiles and the ratio to the plain
-decode of the same backend:
+Off stays a verify of one token with a mask, planned on the host (see ``switch``), and no CPU
+shows the price of that. The six measures, all at one stream, in tokens/s with their quartiles
+and the ratio to the plain decode of the same backend:
 
 1. plain decode: an engine without a draft
-2. off, topk 4, FlashInfer: its plan is copied to the CPU at every step
-3. off, topk 1, FlashInfer: the same, without moving KV
+2. off, topk 4, FlashInfer
+3. off, topk 1, FlashInfer
 4. off, topk 4, Triton
 5. off, topk 1, Triton
 6. on, in each of these engines
 
-Beside them stands 3 once more with SGLang's flag that plans on the CPU without copying
-(``SGLANG_OPT_FLASHINFER_VERIFY_HOST_PLAN``, for topk 1 alone).
+Beside them stands 3 once more with SGLang's flag for such plans set for the whole engine
+(``SGLANG_OPT_FLASHINFER_VERIFY_HOST_PLAN``): a chain's steps with speculation on then have
+them too, and off stays as it is.
 """
 
 from __future__ import annotations
