@@ -18,6 +18,7 @@ from chatapp.domain import MemorySample
 from chatapp.units import GIB
 
 FULL_SHARE = 0.99
+GAP_S = 5.0
 SECOND_STATE = "eaglechat_second_state"
 DRAFT = "eaglechat_draft"
 # The rows of the plan that the engine holds, in its order.
@@ -204,6 +205,16 @@ class History:
 
     def points(self) -> Sequence[Point]:
         return tuple(self._points)
+
+
+def unbroken(points: Sequence[Point]) -> list[list[Point]]:
+    """In pieces, where nobody looked for a while or the card did not answer."""
+    pieces: list[list[Point]] = []
+    for point in points:
+        if not pieces or point.at - pieces[-1][-1].at > GAP_S:
+            pieces.append([])
+        pieces[-1].append(point)
+    return pieces
 
 
 def _held(sample: MemorySample) -> tuple[int, int, int | None]:

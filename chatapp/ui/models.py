@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from markupsafe import Markup
@@ -13,7 +13,7 @@ from chatapp.engine.plan import MemoryPlan
 from chatapp.engine.planning import AUTO
 from chatapp.engine.presets import presets
 from chatapp.errors import ProductError, error_words
-from chatapp.measure.ledger import Ledger, Point
+from chatapp.measure.ledger import Ledger, Point, unbroken
 from chatapp.pairs.catalogue import names
 from chatapp.pairs.progress import DownloadState, Progress
 from chatapp.pairs.sources import NAMES as SOURCES
@@ -247,18 +247,22 @@ def _graph(points: Sequence[Point]) -> dict[str, Any] | None:
     def x(point: Point) -> float:
         return round(GRAPH_WIDTH * (point.at - first) / span, 1)
 
-    def line(values: Sequence[tuple[Point, float | None]]) -> str:
-        told = [(x(point), value) for point, value in values if value is not None]
-        return " ".join(f"{at},{round(GRAPH_HEIGHT * (1 - value), 1)}" for at, value in told)
+    def line(share: Callable[[Point], float | None]) -> list[str]:
+        lines = []
+        for piece in unbroken(points):
+            told = [(x(point), value) for point in piece if (value := share(point)) is not None]
+            places = (f"{at},{round(GRAPH_HEIGHT * (1 - value), 1)}" for at, value in told)
+            lines.append(" ".join(places))
+        return [line for line in lines if line]
 
     return {
         "width": GRAPH_WIDTH,
         "height": GRAPH_HEIGHT,
-        "used": line([(p, p.used_bytes / most) for p in points]),
-        "engine": line(
-            [(p, None if p.engine_bytes is None else p.engine_bytes / most) for p in points]
-        ),
-        "kv": line([(p, p.kv_share) for p in points]),
+        "lines": {
+            "used": line(lambda p: p.used_bytes / most),
+            "engine": line(lambda p: None if p.engine_bytes is None else p.engine_bytes / most),
+            "kv": line(lambda p: p.kv_share),
+        },
         "full": [x(point) for point in points if point.full],
         "minutes": round(span / 60, 1),
         "most": numbers.memory_gb(most),

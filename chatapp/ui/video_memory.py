@@ -6,7 +6,6 @@ tells is said to be untold, and nothing is split by guessing.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 from markupsafe import Markup
 
 from chatapp.domain import GpuProcess, GpuSample
-from chatapp.measure.ledger import Point, ledger
+from chatapp.measure.ledger import Point, ledger, unbroken
 from chatapp.texts import Texts
 from chatapp.ui import numbers
 from chatapp.ui.monitor import Moment
@@ -26,7 +25,6 @@ LITTLE_BYTES = 512 * MIB
 KV_NEARLY_FULL = 0.9
 NAMED = 3
 _MAKER = "NVIDIA "
-_GAP_S = 5
 # What the panel shows of the engine: the ledger's rows behind it, and its colour.
 _ENGINE = {
     "target": (("target",), "engine1"),
@@ -40,7 +38,8 @@ _ENGINE = {
 
 def video_memory(texts: Texts, moment: Moment, trouble: str | None = None) -> Markup:
     """``trouble`` says why the card does not answer; it may come back."""
-    gpu = moment.sample.gpu
+    gpu, now = moment.sample.gpu, moment.sample.at
+    course = [point for point in moment.course if now - point.at <= COURSE_S]
     return render(
         "video_memory",
         texts,
@@ -51,8 +50,8 @@ def video_memory(texts: Texts, moment: Moment, trouble: str | None = None) -> Ma
         facts=_facts(texts, gpu) if gpu else [],
         parts=_shares(_parts(texts, moment, gpu), gpu) if gpu else [],
         notes=_notes(texts, moment, gpu) if gpu else [],
-        course=_course(moment.course, moment.sample.at),
-        most=max((point.used_bytes for point in moment.course), default=None),
+        course=_course(course, now),
+        most=max((point.used_bytes for point in course), default=None),
     )
 
 
@@ -166,18 +165,13 @@ def _notes(texts: Texts, moment: Moment, gpu: GpuSample) -> Iterator[tuple[str, 
 
 
 def _course(points: Sequence[Point], now: float) -> list[dict[str, str]]:
-    """SVG lines with the ground below them, in a box of 100 × 100: the last minutes, the
-    newest at the right, broken where nobody looked or the driver did not answer."""
-    pieces: list[list[tuple[float, float]]] = []
-    before = -math.inf
-    for point in points:
-        if (age := max(0.0, now - point.at)) > COURSE_S:
-            continue
-        if point.at - before > _GAP_S:
-            pieces.append([])
-        before = point.at
-        share = point.used_bytes / point.total_bytes
-        pieces[-1].append((100 * (1 - age / COURSE_S), 100 * (1 - share)))
+    """SVG lines with the ground below them, in a box of 100 × 100, the newest at the right."""
+
+    def place(point: Point) -> tuple[float, float]:
+        age = max(0.0, now - point.at)
+        return 100 * (1 - age / COURSE_S), 100 * (1 - point.used_bytes / point.total_bytes)
+
+    pieces = ([place(point) for point in piece] for piece in unbroken(points))
     return [_area(piece) for piece in pieces if len(piece) > 1]
 
 

@@ -223,8 +223,11 @@ def test_lines_and_marks_lie_where_they_belong() -> None:
     points = [Point(at, at * GIB, 10 * GIB, None, at / 10, at == 5) for at in range(11)]
     graph = models._graph(points)
     assert graph and graph["full"] == [300.0]
-    assert graph["used"].startswith("0.0,120.0 ") and graph["used"].endswith("600.0,0.0")
-    assert graph["engine"] == "" and graph["kv"].split()[5] == "300.0,60.0"
+    (used,), (kv,) = graph["lines"]["used"], graph["lines"]["kv"]
+    assert used.startswith("0.0,120.0 ") and used.endswith("600.0,0.0")
+    assert graph["lines"]["engine"] == [] and kv.split()[5] == "300.0,60.0"
+    gone = models._graph([*points[:3], *points[9:]])
+    assert gone and [len(line.split()) for line in gone["lines"]["used"]] == [3, 2]
     assert models._graph(points[:1]) is None
 
 

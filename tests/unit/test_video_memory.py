@@ -126,6 +126,8 @@ def test_the_second_card_says_that_it_is() -> None:
 def test_the_last_minutes_are_broken_where_nobody_looked() -> None:
     times = (600.0, 601.0, 800.0, 801.0, 990.0, 991.0, 1000.0)
     points = [Point(at, 12 * GIB, 24 * GIB, None) for at in times]
+    points[0] = replace(points[0], used_bytes=20 * GIB)  # longer ago than is shown
+    assert "at most 12.0 GB" in words(moment(course=points))
     html = str(memory.memory(EN, moment(course=points)))
     lines = re.findall(r'<polyline points="([^"]+)"', html)
     assert lines == ["33.33,50.0 33.67,50.0", "96.67,50.0 97.00,50.0"]
