@@ -17,6 +17,7 @@ from chatapp.commands.start_line import shown_start
 from chatapp.devices import engine_device
 from chatapp.domain import Tree
 from chatapp.engine.client import EngineClient
+from chatapp.engine.onlooker import Onlooker
 from chatapp.engine.planning import find_pair
 from chatapp.engine.process import Engine, attach
 from chatapp.engine.prompt import ChatPrompt
@@ -61,7 +62,9 @@ async def _running(settings: Settings, say: Say) -> Answerer | None:
         return None
     record, client = found
     say("joining")
-    info = await _info(record, client)
+    onlooker = Onlooker(record, locations.engine_log(settings.data_dir))
+    async with shown_start(onlooker.status):
+        info = await _info(record, client)
     if info is None or not _is_wanted(settings, info):
         return None
     prompt = ChatPrompt(Path(info["model_path"]), _usable_context(info))

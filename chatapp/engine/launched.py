@@ -93,13 +93,7 @@ class LaunchedEngine:
         """Name → pid of what SGLang has started so far."""
         if self.pid is None or self.exit_code is not None:
             return {}
-        found = {"main": self.pid}
-        try:
-            for child in psutil.Process(self.pid).children(recursive=True):
-                found |= {title: child.pid for title in _TITLES if _is(child, title)}
-        except psutil.Error:
-            pass
-        return found
+        return processes_of(self.pid)
 
     def _report(self) -> dict[str, int]:
         try:
@@ -107,6 +101,17 @@ class LaunchedEngine:
         except OSError:
             return {}
         return json.loads(line) if line else {}
+
+
+def processes_of(main: int) -> dict[str, int]:
+    """Name → pid of the engine whose main process is ``main``."""
+    found = {"main": main}
+    try:
+        for child in psutil.Process(main).children(recursive=True):
+            found |= {title: child.pid for title in _TITLES if _is(child, title)}
+    except psutil.Error:
+        pass
+    return found
 
 
 def new_key() -> str:

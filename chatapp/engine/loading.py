@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from chatapp.domain import Pair, PhaseProgress
+from chatapp.domain import PhaseProgress
 from chatapp.errors import PairError
 from chatapp.pairs.weights import weight_files
 
@@ -28,8 +28,8 @@ class Loading:
     """Of the target and of the draft. Weights in torch's own format are not mapped: of
     those nothing is told."""
 
-    def __init__(self, pair: Pair) -> None:
-        folders = dict(zip(PHASES, (pair.target, pair.draft), strict=True))
+    def __init__(self, target: Path, draft: Path) -> None:
+        folders = dict(zip(PHASES, (target, draft), strict=True))
         self._sizes = {phase: _sizes(folder) for phase, folder in folders.items()}
         self._read: dict[str, int] = {}
         self._seen: deque[tuple[float, int]] = deque()

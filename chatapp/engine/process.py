@@ -53,7 +53,7 @@ class Engine:
         self._extra, self._speculation = tuple(extra_args), speculation
         self._launched: LaunchedEngine | None = None
         self._timeline = Timeline(speculation, kernels=device == "cuda")
-        self._loading = Loading(pair)
+        self._loading = Loading(pair.target, pair.draft)
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._pids: dict[str, int] = {}
@@ -147,7 +147,7 @@ class Engine:
     def _launch(self) -> bool:
         """False when there is no process; the status says why then."""
         self._timeline = Timeline(self._speculation, kernels=self._device == "cuda")
-        self._loading = Loading(self._pair)
+        self._loading = Loading(self._pair.target, self._pair.draft)
         self._started = time.monotonic()
         try:
             launched = LaunchedEngine(

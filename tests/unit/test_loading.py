@@ -10,8 +10,10 @@ import pytest
 
 from chatapp.commands.start_line import line
 from chatapp.domain import EngineState, EngineStatus, Pair, Phase, PhaseProgress, Tree
+from chatapp.engine import onlooker
 from chatapp.engine.how_far import how_far
 from chatapp.engine.loading import Loading
+from chatapp.engine.record import EngineRecord, Process
 from chatapp.texts import LANGUAGES, Texts
 
 SIZE = 128 << 20  # the kernel may map 2 MiB for each page that is read
@@ -72,7 +74,7 @@ def share(progress: PhaseProgress | None) -> object:
 
 
 def test_what_is_mapped_and_read_and_what_was_let_go(pair: Pair, reader: Reader) -> None:
-    loading, pid = Loading(pair), reader.process.pid
+    loading, pid = Loading(pair.target, pair.draft), reader.process.pid
     a, b, c = (*sorted(pair.target.iterdir()), *pair.draft.iterdir())
     assert loading.look("weights", pid, 0.0) is None
     reader.read(a, 0.5)
@@ -89,7 +91,11 @@ def test_what_is_mapped_and_read_and_what_was_let_go(pair: Pair, reader: Reader)
 
 
 def test_the_time_left_follows_the_speed_of_the_last_seconds(pair: Pair, reader: Reader) -> None:
-    loading, pid, a = Loading(pair), reader.process.pid, pair.target / "a.safetensors"
+    loading, pid, a = (
+        Loading(pair.target, pair.draft),
+        reader.process.pid,
+        pair.target / "a.safetensors",
+    )
     loading.look("weights", pid, 0.0)
     lefts = []
     for at in range(1, 6):
@@ -104,10 +110,9 @@ def test_the_time_left_follows_the_speed_of_the_last_seconds(pair: Pair, reader:
 
 
 def test_nothing_is_told_of_what_cannot_be_seen(pair: Pair, reader: Reader) -> None:
-    elsewhere = Pair("toy", pair.draft / "none", pair.draft, pair.tree, "float32", 512)
     reader.read(pair.target / "a.safetensors", 1.0)
-    assert Loading(elsewhere).look("weights", reader.process.pid, 0.0) is None
-    loading = Loading(pair)
+    assert Loading(pair.draft / "none", pair.draft).look("weights", reader.process.pid, 0.0) is None
+    loading = Loading(pair.target, pair.draft)
     before = loading.look("weights", reader.process.pid, 0.0)
     reader.process.kill()
     reader.process.wait()
@@ -139,3 +144,27 @@ def test_the_line_of_the_terminal_names_what_is_loaded() -> None:
         for language in LANGUAGES:
             assert line(Texts(language), EngineStatus(EngineState.STARTING, "", timeline=timeline))
     assert line(Texts("en"), EngineStatus(EngineState.STARTING, "toy")) == ""
+
+
+def test_whoever_joins_an_engine_that_loads_sees_how_far_it_is(
+    pair: Pair, tmp_path: Path, reader: Reader
+) -> None:
+    """From its log and its command line; the reader plays the part of its scheduler."""
+    log = tmp_path / "engine.log"
+    log.write_text("[2026-11-24 07:57:02] server_args={'model_path': '/x'}\n")
+    reader.read(pair.target / "a.safetensors", 0.5)
+    command = [sys.executable, "-c", "input()", "--model-path", str(pair.target)]
+    command += ["--speculative-draft-model-path", str(pair.draft)]
+    main = subprocess.Popen(command, stdin=subprocess.PIPE)
+    try:
+        process = Process.of(main.pid)
+        record = EngineRecord(process, process, process, "http://127.0.0.1:1", "k", "toy", True)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(
+                onlooker, "processes_of", lambda pid: {"main": pid, "scheduler": reader.process.pid}
+            )
+            said = line(Texts("en"), onlooker.Onlooker(record, log).status())
+        assert said.startswith("loading weights: 0.07 of 0.27 GB")
+    finally:
+        main.kill()
+        main.communicate()
