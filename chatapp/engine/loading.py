@@ -22,6 +22,7 @@ PHASES = ("weights", "draft")
 _EVERY_S = 1.0  # the kernel counts pages for it: some 30 ms for a process of this size
 _SPEED_OVER_S = 10.0
 _SPEED_FROM_S = 3.0
+_SPEED_FROM_SHARE = 0.02  # before that little more than a file's header is read
 
 
 class Loading:
@@ -66,7 +67,7 @@ class Loading:
 
     def _left(self, total: int) -> float | None:
         """Seconds, at the speed of the last ones in which anything came."""
-        moving = [entry for entry in self._seen if entry[1]]
+        moving = [entry for entry in self._seen if entry[1] >= _SPEED_FROM_SHARE * total]
         if not moving:
             return None
         (begun, before), (now, done) = moving[0], moving[-1]

@@ -96,7 +96,10 @@ def test_the_time_left_follows_the_speed_of_the_last_seconds(pair: Pair, reader:
         reader.process.pid,
         pair.target / "a.safetensors",
     )
-    loading.look("weights", pid, 0.0)
+    reader.read(a, 0.001)
+    for at in range(-20, 1):
+        progress = loading.look("weights", pid, float(at))
+    assert progress and progress.seconds_left is None, "a header says nothing of the speed"
     lefts = []
     for at in range(1, 6):
         reader.read(a, at / 8)
