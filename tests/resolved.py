@@ -11,12 +11,10 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from chatapp.domain import Card, Pair
 from chatapp.engine.command import engine_command, engine_environment
-from chatapp.pairs.shapes import Attention, PlannedPair
 
 MIB = 1 << 20
 
@@ -103,61 +101,6 @@ def resolved(
     )
     assert answer.returncode == 0, answer.stderr[-3000:]
     return [Resolved.of(said) for said in json.loads(answer.stdout.splitlines()[-1])]
-
-
-def write_configurations(folder: Path, planned: PlannedPair) -> Pair:
-    """A pair of which only the configurations are there: all that SGLang reads for this."""
-    target, draft = planned.target, planned.draft
-    common = {"vocab_size": target.vocabulary, "dtype": planned.dtype}
-    _write(
-        folder / "target",
-        common
-        | _attention(target.attention)
-        | {
-            "architectures": ["Qwen3ForCausalLM"],
-            "model_type": "qwen3",
-            "hidden_size": target.hidden,
-            "intermediate_size": target.intermediate,
-            "num_hidden_layers": target.layers,
-            "max_position_embeddings": target.context,
-            "tie_word_embeddings": target.tied,
-        },
-    )
-    _write(
-        folder / "draft",
-        common
-        | _attention(draft.attention)
-        | {
-            "architectures": ["LlamaForCausalLMEagle3"],
-            "model_type": "llama",
-            "draft_vocab_size": draft.draft_vocabulary,
-            "hidden_size": draft.hidden,
-            "intermediate_size": draft.intermediate,
-            "num_hidden_layers": draft.layers,
-            "max_position_embeddings": draft.context,
-        },
-    )
-    return Pair(
-        planned.name,
-        folder / "target",
-        folder / "draft",
-        planned.tree,
-        planned.dtype,
-        planned.context_length,
-    )
-
-
-def _attention(attention: Attention) -> dict[str, int]:
-    return {
-        "num_attention_heads": attention.heads,
-        "num_key_value_heads": attention.kv_heads,
-        "head_dim": attention.head_dim,
-    }
-
-
-def _write(folder: Path, configuration: Mapping[str, Any]) -> None:
-    folder.mkdir(parents=True)
-    (folder / "config.json").write_text(json.dumps(configuration), "utf-8")
 
 
 def _sizes(phase: Mapping[str, Any]) -> tuple[int, ...]:

@@ -10,7 +10,8 @@ from chatapp.engine.plan import MemoryPlan
 from chatapp.engine.planning import make_plan, set_up
 from chatapp.engine.presets import presets
 from chatapp.pairs.planned import planned_known
-from tests.resolved import CARDS, PretendedCard, Resolved, resolved, write_configurations
+from chatapp.pairs.unfilled import write_configurations
+from tests.resolved import CARDS, PretendedCard, Resolved, resolved
 
 Found = tuple[PretendedCard, MemoryPlan, bool, Resolved]
 

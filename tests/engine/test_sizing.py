@@ -12,8 +12,8 @@ from chatapp.engine.budget import Budget
 from chatapp.engine.flashinfer import WORKSPACE_BYTES, FlashInfer
 from chatapp.engine.presets import presets
 from chatapp.pairs.planned import planned_known
+from chatapp.pairs.unfilled import write_configurations
 from chatapp.units import GIB, MIB
-from tests.resolved import write_configurations
 from tests.sizing import asked
 
 PUBLISHED = planned_known()[0]
