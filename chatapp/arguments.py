@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from chatapp.domain import Tree
 from chatapp.texts import Texts, system_language
 
-COMMANDS = ("run", "ask", "pairs", "plan", "test", "bench", "doctor", "train")
+COMMANDS = ("run", "ask", "pairs", "plan", "test", "bench", "doctor", "kernels", "train")
 _PASSED_ON = ("test", "train")
 _TAKE_A_VALUE = ("--port", "--data-dir", "--device", "--pair", "--preset", "--language")
 _TAKE_A_VALUE += ("--engine-arg",)
@@ -144,6 +144,13 @@ def _doctor(parser: argparse.ArgumentParser, texts: Texts) -> None:
     _option(parser, texts, "--json", action="store_true", default=False)
 
 
+def _kernels(parser: argparse.ArgumentParser, texts: Texts) -> None:
+    choices, words = ("list", "build"), texts("cli.options.kernels_action")
+    parser.add_argument("action", nargs="?", choices=choices, default="list", help=words)
+    _option(parser, texts, "--arch", type=_arch, default=None, metavar="8.9")
+    _option(parser, texts, "--json", action="store_true", default=False)
+
+
 def _test(parser: argparse.ArgumentParser, texts: Texts) -> None:
     _option(parser, texts, "pytest", nargs="*", metavar="…")
 
@@ -160,6 +167,7 @@ _OPTIONS: dict[str, Callable[[argparse.ArgumentParser, Texts], None]] = {
     "plan": _plan,
     "bench": _bench,
     "doctor": _doctor,
+    "kernels": _kernels,
     "train": _train,
 }
 
@@ -183,6 +191,12 @@ def _top_k(text: str) -> int:
 
 
 _top_k.__name__ = "int"  # argparse shows it
+
+
+def _arch(text: str) -> str:
+    """An argparse type: a compute capability such as ``8.9``."""
+    major, minor = text.split(".")
+    return f"{int(major)}.{int(minor)}"
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -55,6 +55,11 @@ def compiled_kernels() -> Path:
     return Path(base) / "eaglechat" / "inductor"
 
 
+def kernels() -> Path:
+    """``$XDG_CACHE_HOME/eaglechat/kernels`` or the same below ``~/.cache``: CUDA kernels."""
+    return compiled_kernels().with_name("kernels")
+
+
 def settings_file() -> Path:
     """``$XDG_CONFIG_HOME/eaglechat/settings.toml`` or the same below ``~/.config``."""
     base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"

@@ -25,7 +25,7 @@ from chatapp.engine.record import EngineRecord
 from chatapp.errors import EngineError
 from chatapp.settings import Settings
 
-START_TIMEOUT_S = 600
+START_TIMEOUT_S = 3600  # the first start on a card compiles its kernels
 _POLL_S = 0.5
 Say = Callable[..., None]
 

@@ -13,6 +13,7 @@ from typing import Literal
 
 from chatapp.domain import Pair
 from chatapp.engine.presets import preset
+from chatapp.kernels import cache
 from chatapp.locations import compiled_kernels, cuda_home
 from chatapp.proxies import settled
 
@@ -81,7 +82,7 @@ def engine_environment(
         }
     else:
         base = {name: value for name, value in base.items() if name not in _OTHER_TOOLKITS}
-        ours |= _cuda_toolkit(cuda_home(prefix))
+        ours |= _cuda_toolkit(cuda_home(prefix)) | cache.environment()
         # CUDA would put the fastest card first; NVML and nvidia-smi go by the bus.
         ours |= {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
     return {**settled(base), **ours}

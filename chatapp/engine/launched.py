@@ -17,6 +17,7 @@ from chatapp.domain import Pair
 from chatapp.engine import warden
 from chatapp.engine.command import Device, engine_command, engine_environment
 from chatapp.engine.logfile import LogTail, rotate
+from chatapp.kernels.first import before_engine
 
 _TITLES = ("scheduler", "detokenizer")
 
@@ -38,6 +39,8 @@ class LaunchedEngine:
         command = engine_command(
             pair, device, self.port, self.api_key, speculation=speculation, extra=extra
         )
+        if device == "cuda":
+            command = before_engine(command)
         reader, writer = os.pipe()
         try:
             with rotate(log_path) as log:

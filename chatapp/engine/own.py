@@ -10,7 +10,7 @@ from chatapp.domain import Pair
 from chatapp.engine.command import Device
 from chatapp.engine.process import Engine
 
-START_TIMEOUT_S = 900
+START_TIMEOUT_S = 3600  # the first start on a card compiles its kernels
 
 
 @asynccontextmanager

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 from chatapp.domain import Phase, PhaseProgress
+from chatapp.kernels.first import READY
 
 _PHASES = ("kernels", "process", "weights", "draft", "kv_cache", "graphs", "ready")
 _WEIGHTS_LOADED = "Load weight end."
+_KERNELS = re.compile(r"EagleChat: (\d+) of (\d+) kernel modules, (\d+|\?) s left")
 _LISTENING = "Uvicorn running on"
 _LINES = {
+    "kernels": READY,
     "process": "server_args=",
     "kv_cache": "KV Cache is allocated.",
     "graphs": "max_total_num_tokens=",
@@ -32,6 +37,8 @@ class Timeline:
         if _WEIGHTS_LOADED in line:
             # The target loads first; the draft's line is the second of its kind.
             self.reach("draft" if self._at["weights"] is not None else "weights", at)
+        if built := _KERNELS.search(line):
+            self.advance("kernels", _modules(*built.groups()))
         self.listening = self.listening or _LISTENING in line
         for name, fragment in _LINES.items():
             if fragment in line:
@@ -58,3 +65,9 @@ class Timeline:
             Phase(name, at, progress if name == of == under_way else None)
             for name, at in self._at.items()
         )
+
+
+def _modules(done: str, total: str, left: str) -> PhaseProgress | None:
+    """None until it is known how many there are."""
+    seconds = float(left) if left.isdigit() else None
+    return PhaseProgress(int(done), int(total), "modules", seconds) if total != "0" else None

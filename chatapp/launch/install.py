@@ -28,10 +28,12 @@ _CAN_MAKE_ONE = (
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Which sets are wanted: ``cpu`` or ``cuda``, and the tests' beside it."""
+    """Which sets are wanted: ``cpu`` or ``cuda``, and the tests' beside it. ``arch``: which
+    cards to build kernels for; empty: for the one that is here."""
 
     engine: str
     tests: bool
+    arch: str = ""
 
     @property
     def sets(self) -> tuple[str, ...]:
@@ -72,6 +74,8 @@ def _steps(plan: Plan) -> list[tuple[str, Callable[[Pip, Plan], None]]]:
     steps.append(("project", _project))
     if plan.tests:
         steps.append(("tests", _tests))
+    if plan.engine == "cuda":
+        steps.append(("kernels", _kernels))
     return [*steps, ("check", _check)]
 
 
@@ -151,6 +155,14 @@ def _cuda_home(pip: Pip, plan: Plan) -> None:
 
 def _project(pip: Pip, plan: Plan) -> None:
     pip.install("--no-deps", "--no-build-isolation", "-e", str(locations.project()))
+
+
+def _kernels(pip: Pip, plan: Plan) -> None:
+    """A build that fails is tried again by the engine, which says why then."""
+    command = [str(pip.python), "-P", "-m", "chatapp", "kernels", "build"]
+    code, lines = pip.run([*command, *(["--arch", plan.arch] if plan.arch else [])])
+    if code:
+        pip.progress.note("no_kernels", reason=" ".join(lines[-1:]))
 
 
 def _tests(pip: Pip, plan: Plan) -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import re
 import selectors
-import signal
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from chatapp.children import die_with_parent
 from chatapp.launch.machine import LaunchError
 from chatapp.launch.progress import Progress
 
@@ -21,6 +20,7 @@ _DETAILS = (
     (re.compile(r"^\s+Downloading (?:\S*/)?([\w.]+)-\S+ \((.+?)\)"), "downloading"),
     (re.compile(r"^Requirement already satisfied: ([\w.\-]+)"), "have"),
     (re.compile(r"^Installing collected packages: (.+)"), "installing"),
+    (re.compile(r"^· (.+)"), "kernels"),
 )
 # First match wins; what pip says, and the key of the words for it.
 _CAUSES = (
@@ -87,7 +87,7 @@ class Pip:
             stderr=subprocess.STDOUT,
             env={**environment, "TMPDIR": str(self.temporary), "PYTHONUNBUFFERED": "1"},
             pass_fds=() if self.lock is None else (self.lock,),
-            preexec_fn=_die_with_parent,
+            preexec_fn=die_with_parent,
         )
 
     def _show(self, line: str) -> int:
@@ -129,10 +129,6 @@ def _lines(process: subprocess.Popen[bytes]) -> Iterator[str]:
                 if pending:
                     yield pending.decode("utf-8", "replace")
                 return
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def _error(lines: Sequence[str], log: Path) -> LaunchError:

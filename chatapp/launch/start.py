@@ -34,7 +34,7 @@ def main(argv: Sequence[str]) -> NoReturn:
     settle(texts)
     try:
         machine.check_system()
-        ensure(Plan(_engine_set(_device(arguments), texts), arguments.command == "test"), texts)
+        ensure(_plan(arguments, texts), texts)
         hand_over(argv)
     except ProductError as error:
         _say(error.words(texts))
@@ -51,6 +51,16 @@ def main(argv: Sequence[str]) -> NoReturn:
             traceback.print_exception(error, file=file)
         _say(error_words(texts, "unforeseen", {"reason": repr(error), "log": str(log())}))
         sys.exit(1)
+
+
+def _plan(arguments: Namespace, texts: Texts) -> Plan:
+    """Kernels for a card that is named are built on a machine without one as well."""
+    arch = getattr(arguments, "arch", None)
+    if arch and machine.nvidia_driver() is None:
+        if not stamp.is_current("cuda") and (lacks := toolchain.find(_interpreter()).lacks):
+            raise lacks
+        return Plan("cuda", tests=False, arch=arch)
+    return Plan(_engine_set(_device(arguments), texts), arguments.command == "test")
 
 
 def ensure(plan: Plan, texts: Texts) -> None:
