@@ -14,6 +14,7 @@ from chatapp import locations
 # A kernel is compiled anew when one of these changes.
 _VERSIONS = ("sglang", "flashinfer-python", "torch", "triton", "nvidia-cuda-nvcc")
 _FORMAT = "1"
+_SGLANG_PREFIX = "sgl_kernel_jit_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +45,19 @@ def kernels(folder: Path | None = None) -> list[Kernel]:
     return sorted(found, key=lambda kernel: (kernel.by, kernel.arch, kernel.name))
 
 
+def unforeseen(folder: Path | None = None) -> list[str]:
+    """Modules that are there though no rehearsal wanted them: an engine met them first."""
+    folder = folder or locations.kernels()
+    stamps = (folder / "built").glob("*.json")
+    wanted = {name for stamp in stamps for name in json.loads(stamp.read_text("utf-8"))["modules"]}
+    found = {f"{kernel.by} {kernel.name}" for kernel in kernels(folder) if kernel.arch}
+    return sorted(found - wanted)
+
+
 def _sglang(folder: Path) -> Iterator[Kernel]:
     for library in (folder / "sglang").glob("*/*/build-*/deps-*/*.so"):
         target, name = library.relative_to(folder / "sglang").parts[:2]
+        name = name.removeprefix(_SGLANG_PREFIX)
         yield Kernel(name, "sglang", _arch(target), library.stat().st_size)
 
 

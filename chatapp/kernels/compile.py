@@ -105,8 +105,9 @@ class _Progress:
         self._done += 1
         self._files_done += one.files
         spent = time.monotonic() - self._began
-        left = spent / self._files_done * (self._files - self._files_done)
-        self._tell(done=self._done, total=self._total, seconds_left=round(left, 1), name=one.name)
+        ahead = self._files - self._files_done
+        left = round(spent / self._files_done * ahead, 1) if ahead else None
+        self._tell(done=self._done, total=self._total, seconds_left=left, name=one.name)
 
 
 def _triton_driver() -> Wanted:

@@ -64,6 +64,16 @@ def test_the_list_names_who_compiled_what_for_which_card(tmp_path: Path) -> None
     ]
 
 
+def test_a_module_that_no_rehearsal_wanted_is_named(command: list[str]) -> None:
+    folder = locations.kernels()
+    for name in ("rope", "norm"):
+        path = folder / f"sglang/sm_89/sgl_kernel_jit_{name}/build-1/deps-2/{name}.so"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"")
+    cache.mark_built(command, "8.9", ["sglang rope"])
+    assert cache.unforeseen() == ["sglang norm"]
+
+
 def test_a_rehearsal_that_fails_says_so_and_is_not_taken_for_done(command: list[str]) -> None:
     with pytest.raises(BuildError) as failed:
         list(build([*command, "--no-such-flag"], "8.9", {"PATH": "/usr/bin:/bin"}))

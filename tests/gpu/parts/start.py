@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 from chatapp.domain import EngineStatus, Sampling
+from chatapp.kernels import cache
 from chatapp.units import disk_size
 from tests.gpu.asking import answer
 from tests.gpu.attempt import attempt
@@ -26,6 +27,8 @@ async def rows(bench: Bench) -> AsyncGenerator[Row]:
     files = [path for path in empty.rglob("*") if path.is_file()]
     size = disk_size(sum(path.stat().st_size for path in files))
     yield Row("kernel caches after both", f"{len(files)} files, {size}")
+    missed = cache.unforeseen(empty / "eaglechat" / "kernels")
+    yield Row("kernels that the rehearsal had not foreseen", ", ".join(missed) or "none")
 
 
 async def _start(bench: Bench, which: str, caches: Path) -> AsyncGenerator[Row]:
