@@ -156,9 +156,11 @@ def test_whoever_joins_an_engine_that_loads_sees_how_far_it_is(
     log = tmp_path / "engine.log"
     log.write_text("[2026-11-24 07:57:02] server_args={'model_path': '/x'}\n")
     reader.read(pair.target / "a.safetensors", 0.5)
-    command = [sys.executable, "-c", "input()", "--model-path", str(pair.target)]
+    command = [sys.executable, "-c", "print(flush=True); input()", "--model-path", str(pair.target)]
     command += ["--speculative-draft-model-path", str(pair.draft)]
-    main = subprocess.Popen(command, stdin=subprocess.PIPE)
+    main = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert main.stdout is not None
+    main.stdout.readline()  # a process has no command line for a moment while it becomes another
     try:
         process = Process.of(main.pid)
         record = EngineRecord(process, process, process, "http://127.0.0.1:1", "k", "toy", True)

@@ -11,6 +11,7 @@ import pytest
 from chatapp.commands.run import _name_the_pair
 from chatapp.engine.planning import find_pair
 from chatapp.errors import PairError
+from chatapp.launch import stamp
 from chatapp.pairs.models import ModelFolders
 from chatapp.pairs.start import meant_name, start_name
 from chatapp.settings import Settings
@@ -20,8 +21,9 @@ from tests.toy_pair import draft_files, target_files
 
 
 @pytest.fixture
-def card() -> Iterator[Card]:
-    """One card of 24 GB with a driver that is new enough."""
+def card(monkeypatch: pytest.MonkeyPatch) -> Iterator[Card]:
+    """One card of 24 GB with a driver that is new enough, and the set for it installed."""
+    monkeypatch.setattr(stamp, "is_current", lambda name: name == "cuda")
     card = Card(used=500 * MIB)
     with ExitStack() as stack:
         stack.enter_context(loaded(Driver([card])))
