@@ -20,6 +20,7 @@ from chatapp.launch import cuda_home
 from chatapp.pairs.models import ModelFolders
 from chatapp.pairs.planned import planned_pair
 from chatapp.pairs.unfilled import write_configurations
+from tests.compilers import compiles
 
 ATTENTION = (
     "flashinfer batch_prefill_with_kv_cache_dtype_q_f16_dtype_kv_f16_dtype_o_f16_dtype_idx_i32_"
@@ -66,6 +67,7 @@ def test_an_engine_of_this_version_wants_these_kernels(
     assert set(json.loads(said)["modules"]) == PUBLISHED | more
 
 
+@compiles
 def test_a_module_compiles_for_a_card_that_is_not_here(tmp_path: Path) -> None:
     _rehearse(tmp_path, "--probe")
     (kernel,) = cache.kernels(tmp_path)
