@@ -112,8 +112,9 @@ def _pairs(settings: Settings, arch: str, folder: Path) -> Iterator[Pair]:
     )
     meant = settings.pair if settings.pair != AUTO else default_name(card.bytes)
     models = ModelFolders(settings.data_dir)
-    for name in dict.fromkeys((meant, *([POCKET] if settings.pair == AUTO else []))):
+    names = dict.fromkeys((meant, *([POCKET] if settings.pair == AUTO else [])))
+    for number, name in enumerate(names):
         planned = planned_pair(name, models)
         made = make_plan(card, planned, settings.preset)
-        written = write_configurations(folder / f"{len(list(folder.iterdir()))}", planned)
+        written = write_configurations(folder / str(number), planned)
         yield set_up(tuned(written, settings), made)

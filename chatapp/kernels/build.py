@@ -66,12 +66,6 @@ def log_path() -> Path:
     return locations.kernels() / "build.log"
 
 
-def wanted(command: Sequence[str], arch: str, environment: Mapping[str, str]) -> list[str]:
-    """What the engine of ``command`` wants on such a card. Raises BuildError."""
-    said = list(_said([arch, "--only", "--", *command], environment))
-    return [name for line in said for name in line["modules"]]
-
-
 def _said(arguments: Sequence[str], environment: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     log = log_path()
     log.parent.mkdir(parents=True, exist_ok=True)
