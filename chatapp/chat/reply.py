@@ -2,6 +2,8 @@
 
 The task does not wait for whoever watches, so stopping, saving and aborting work at the
 same speed with a slow page, a closed tab, or none. Watchers see the newest update.
+
+Text is kept first and shown then, so a killed app leaves on disk whatever was seen of it.
 """
 
 from __future__ import annotations
@@ -24,7 +26,10 @@ from chatapp.errors import ProductError, StoreError
 from chatapp.measure.figures import LiveFigures, ReplyMeter
 from chatapp.measure.kind import kind_of
 
-SAVE_EVERY_S = 1.0
+# Twice as often as a page draws: keeping first then costs the eye nothing.
+KEEP_EVERY_S = 0.05
+# How much of a reply a power failure may take.
+SYNC_EVERY_S = 1.0
 HEARTBEAT_S = 0.5
 
 _ENDED = (MessageState.FINISHED, MessageState.STOPPED, MessageState.FAILED)
@@ -70,7 +75,9 @@ class RunningReply:
         self._ready, self._stream = ready, stream
         self._sampling, self._speculation = sampling, speculation
         self._meter, self._simulated = ReplyMeter(speculation), simulated
-        self._saved_at = 0.0
+        self._text = ""
+        self._kept_at = self._synced_at = 0.0
+        self._keeping: asyncio.TimerHandle | None = None
         self._left = False
         self._changed = asyncio.Event()
         self._changed.set()
@@ -142,21 +149,29 @@ class RunningReply:
         self._settle(state, finish_reason=finish_reason)
 
     def _take(self, chunk: Chunk) -> None:
+        """By timer, so that what came last is not kept back until another chunk follows."""
         self._meter.add(chunk)
-        self._publish(live=self._meter.live(), text=clean(chunk.text))
-        now = self._loop.time()
-        if now - self._saved_at >= SAVE_EVERY_S:
-            self._saved_at = now
-            self._save(text=self.latest.reply.text)
+        self._text = clean(chunk.text)
+        if self._keeping is None:
+            self._keeping = self._loop.call_at(self._kept_at + KEEP_EVERY_S, self._keep)
+
+    def _keep(self) -> None:
+        self._keeping, self._kept_at = None, self._loop.time()
+        durable = self._kept_at - self._synced_at >= SYNC_EVERY_S
+        if durable:
+            self._synced_at = self._kept_at
+        self._save(durable, self._meter.live(), text=self._text)
 
     def _settle(self, state: MessageState, **fields: Any) -> None:
         """The last update. A reply that never began keeps no figures."""
-        text = self.latest.reply.text
-        if self.latest.live is not None:
+        if self._keeping is not None:
+            self._keeping.cancel()
+        live = self._meter.live() if self._meter.began else None
+        if live is not None:
             fields |= {"figures": self._meter.figures()}
-            fields |= {"language": detect(text), "kind": kind_of(text)}
+            fields |= {"language": detect(self._text), "kind": kind_of(self._text)}
             self._keep_trace()
-        self._save(state=state, text=text, **fields)
+        self._save(live=live, state=state, text=self._text, **fields)
 
     def _keep_trace(self) -> None:
         try:
@@ -164,15 +179,15 @@ class RunningReply:
         except StoreError as error:
             _log.warning("the record of a reply could not be kept: %s", error)
 
-    def _save(self, **fields: Any) -> None:
+    def _save(self, durable: bool = True, live: LiveFigures | None = None, **fields: Any) -> None:
         """To disk, then to whoever watches. A store that fails does not end the reply: the
         text stays on the page and the update says what is wrong with the disk."""
         try:
-            self._store.update_message(self.latest.reply.id, **fields)
+            self._store.update_message(self.latest.reply.id, durable=durable, **fields)
         except StoreError as error:
             _log.warning("a reply could not be saved: %s", error)
             fields = {"error": error.key, "error_values": error.values} | fields
-        self._publish(**fields)
+        self._publish(live, **fields)
 
     def _publish(
         self, live: LiveFigures | None = None, dropped_messages: int | None = None, **fields: Any

@@ -54,6 +54,10 @@ class ReplyMeter:
         while len(self._recent) > 2 and self._recent[1].at <= chunk.at - WINDOW_S:
             self._recent.popleft()
 
+    @property
+    def began(self) -> bool:
+        return self._first is not None
+
     def live(self) -> LiveFigures:
         counts = self._counts
         last_steps = self._steps[-WINDOW_STEPS:]

@@ -63,12 +63,14 @@ def test_what_was_written_before_a_kill_is_there(path: Path) -> None:
     program = (
         "import os, signal, sys; from pathlib import Path; from chatapp.chat.store import Store\n"
         "s = Store(Path(sys.argv[1])); c = s.create_conversation('t')\n"
-        "s.add_turn(c.id, 'kept', 'en'); os.kill(os.getpid(), signal.SIGKILL)"
+        "_, reply = s.add_turn(c.id, 'kept', 'en')\n"
+        "s.update_message(reply.id, durable=False, text='this too')\n"
+        "os.kill(os.getpid(), signal.SIGKILL)"
     )
     ended = subprocess.run([sys.executable, "-c", program, str(path)])
     assert ended.returncode == -signal.SIGKILL
     store = Store(path)
-    assert [m.text for m in store.messages(store.conversations()[0].id)] == ["kept", ""]
+    assert [m.text for m in store.messages(store.conversations()[0].id)] == ["kept", "this too"]
 
 
 def test_the_last_used_conversation_comes_first(store: Store) -> None:

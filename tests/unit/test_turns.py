@@ -6,15 +6,15 @@ The same turns run against the real engine in tests/engine.
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 
 import pytest
 
-from chatapp.chat import reply as reply_module
 from chatapp.chat.store import Store
 from chatapp.chat.traces import Traces, averages_of
 from chatapp.chat.turns import Turns, TurnUpdate
@@ -52,6 +52,7 @@ class Script:
     state: EngineState = EngineState.READY
     gap: float = 0.0
     fails: EngineError | None = None
+    before_failing: float = 0.0
     finish_reason: str | None = "stop"
     asked: list[tuple[list[int], Sampling, bool]] = field(default_factory=list)
     closed: int = 0
@@ -83,6 +84,7 @@ class Script:
                     finish_reason=self.finish_reason if last else None,
                 )
             if self.fails:
+                await asyncio.sleep(self.before_failing)
                 raise self.fails
         finally:
             self.closed += 1
@@ -220,15 +222,25 @@ async def test_an_engine_that_dies_leaves_its_words_and_the_cause(store: Store, 
     assert (kept.error, kept.error_values) == ("engine_refused", {"reason": "why not"})
 
 
-async def test_text_is_saved_while_it_streams(
-    store: Store, chat: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reply_module, "SAVE_EVERY_S", 0.05)
-    engine = Script(words=["word"] * 1000, gap=0.01)
+async def test_nothing_is_shown_that_is_not_on_disk(store: Store, chat: int) -> None:
+    """Read by another connection, as after a crash."""
+    engine = Script(words=["word"] * 300, gap=0.001)
+    shown = []
+    async for update in turns(store, engine).send(chat, "hello"):
+        shown.append(update.reply.text)
+        with closing(sqlite3.connect(store.path)) as disk:
+            (kept,) = disk.execute("SELECT text FROM message WHERE role = 'assistant'").fetchone()
+        assert kept == shown[-1]
+    assert len(set(shown)) > 5
+
+
+async def test_the_last_words_before_a_pause_are_shown(store: Store, chat: int) -> None:
+    engine = Script(words=["one", "two"], finish_reason=None, fails=EngineError("engine_gone"))
+    engine.before_failing = 5.0
     async with aclosing(turns(store, engine).send(chat, "hello")) as updates:
-        await anext(updates)
-        await until(lambda: store.messages(chat)[1].text.startswith("word word"))
-        assert store.messages(chat)[1].state is MessageState.STREAMING
+        async with asyncio.timeout(2):
+            while (await anext(updates)).reply.text != "one two":
+                pass
 
 
 async def test_a_full_disk_leaves_the_text_on_the_page(
