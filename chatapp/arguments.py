@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from chatapp.domain import Tree
 from chatapp.texts import Texts, system_language
 
-COMMANDS = ("run", "ask", "pairs", "plan", "test", "bench", "doctor", "kernels", "train")
 _PASSED_ON = ("test", "train")
 _TAKE_A_VALUE = ("--port", "--data-dir", "--device", "--pair", "--preset", "--language")
 _TAKE_A_VALUE += ("--engine-arg",)
@@ -155,6 +154,10 @@ def _test(parser: argparse.ArgumentParser, texts: Texts) -> None:
     _option(parser, texts, "pytest", nargs="*", metavar="…")
 
 
+def _check(parser: argparse.ArgumentParser, texts: Texts) -> None:
+    """It takes nothing: all gates, always."""
+
+
 def _train(parser: argparse.ArgumentParser, texts: Texts) -> None:
     _option(parser, texts, "training", nargs="*", metavar="pocket|check …")
 
@@ -162,14 +165,16 @@ def _train(parser: argparse.ArgumentParser, texts: Texts) -> None:
 _OPTIONS: dict[str, Callable[[argparse.ArgumentParser, Texts], None]] = {
     "run": _run,
     "ask": _ask,
-    "test": _test,
     "pairs": _pairs,
     "plan": _plan,
+    "test": _test,
+    "check": _check,
     "bench": _bench,
     "doctor": _doctor,
     "kernels": _kernels,
     "train": _train,
 }
+COMMANDS = tuple(_OPTIONS)
 
 
 def _number(kind: type, low: float, high: float | None = None) -> Callable[[str], float]:

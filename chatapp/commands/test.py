@@ -1,5 +1,6 @@
-"""``test``: gets a browser for the tests, then becomes pytest.
+"""``test``: passes the gates of ``check``, gets a browser for the tests, then becomes pytest.
 
+Where only some tests are asked for, by a path or ``-k NAME``, it does not stop at the gates.
 The test tools themselves were installed by the launcher. Where no browser can be had
 it ends with 1 and says so: a suite without its browser tests has not passed.
 """
@@ -9,9 +10,10 @@ from __future__ import annotations
 import os
 import sys
 from argparse import Namespace
+from collections.abc import Sequence
 
 from chatapp import locations
-from chatapp.commands import browser
+from chatapp.commands import browser, check
 from chatapp.errors import ProductError
 from chatapp.settings import Settings
 from chatapp.texts import Texts, system_language
@@ -19,6 +21,9 @@ from chatapp.texts import Texts, system_language
 
 def main(arguments: Namespace, settings: Settings) -> int:
     texts = Texts(system_language())
+    if _asks_for_all(arguments.rest) and not check.passes(texts, _say):
+        _say(texts("test.stopped"))
+        return 1
     try:
         found = browser.find_or_get(lambda key: _say(texts(f"test.{key}")))
     except ProductError as error:
@@ -33,6 +38,11 @@ def main(arguments: Namespace, settings: Settings) -> int:
     command = [sys.executable, "-m", "pytest", *arguments.rest]
     sys.stdout.flush()
     os.execve(sys.executable, command, environment)
+
+
+def _asks_for_all(words: Sequence[str]) -> bool:
+    """Whether nothing but flags is handed to pytest."""
+    return all(word.startswith("-") for word in words)
 
 
 def _say(text: str) -> None:

@@ -60,7 +60,7 @@ def _plan(arguments: Namespace, texts: Texts) -> Plan:
         if not stamp.is_current("cuda") and (lacks := toolchain.find(_interpreter()).lacks):
             raise lacks
         return Plan("cuda", tests=False, arch=arch)
-    return Plan(_engine_set(_device(arguments), texts), arguments.command == "test")
+    return Plan(_engine_set(_device(arguments), texts), arguments.command in ("check", "test"))
 
 
 def ensure(plan: Plan, texts: Texts) -> None:
