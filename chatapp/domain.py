@@ -89,21 +89,13 @@ class Counts:
     accepted_drafts: int = 0
     histogram: tuple[int, ...] = ()
 
-    @property
-    def accept_length(self) -> float | None:
-        """Tokens per verify step, bonus included; None before the first step."""
-        if not self.verify_steps:
-            return None
-        return (self.accepted_drafts + self.verify_steps) / self.verify_steps
-
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """One event of a reply's stream, as the engine sent it.
+    """One event of a reply's stream, as the engine sent it: the whole reply so far.
 
-    ``text`` and ``token_ids`` are the whole reply so far. ``step_lengths`` are the
-    accept lengths of the verify steps since the chunk before, in order (ones when
-    speculation is off, without the prefill's token). ``at`` is in seconds since the
+    ``step_lengths`` are the accept lengths of its verify steps, in order; empty where
+    there is none, or where the engine does not tell them. ``at`` is in seconds since the
     request was sent. ``finish_reason`` is set on the last chunk only: ``stop``,
     ``length`` or ``abort``.
     """
@@ -127,13 +119,14 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What was measured of one reply; every field follows from its chunks.
+    """What was measured of one reply, or of what there is of it so far. Every field follows
+    from the record of its stream, by the formulas of ``measure/figures.py``.
 
-    ``tokens_per_second`` is the decode speed: (completion tokens − tokens of the
-    first chunk) / (time of last chunk − time of first chunk); None with one chunk.
-    ``ttft_s`` is the time to the first token, ``duration_s`` that to the last.
-    ``step_lengths`` is the accept length of every verify step in order. With
-    ``simulated_accept_length`` the engine accepted that much whatever the draft said.
+    ``tokens_per_second`` is the decode speed, ``ttft_s`` the time to the first token,
+    ``duration_s`` that to the last. ``accept_histogram[i]`` is the number of verify steps
+    that accepted ``i`` draft tokens, ``step_lengths`` the accept length of every one in
+    order. With ``simulated_accept_length`` the engine accepted that much whatever the
+    draft said.
     """
 
     speculation: bool

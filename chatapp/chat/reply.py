@@ -23,8 +23,9 @@ from chatapp.chat.store import Store
 from chatapp.chat.traces import Traces
 from chatapp.domain import Chunk, Message, MessageState, Sampling
 from chatapp.errors import ProductError, StoreError
-from chatapp.measure.figures import LiveFigures, ReplyMeter
+from chatapp.measure.figures import Window, figures_of, window_of
 from chatapp.measure.kind import kind_of
+from chatapp.measure.trace import Trace
 
 # Twice as often as a page draws: keeping first then costs the eye nothing.
 KEEP_EVERY_S = 0.05
@@ -41,12 +42,13 @@ Stream = Callable[[FittedPrompt, Sampling, bool], AsyncIterator[Chunk]]
 
 @dataclass(frozen=True, slots=True)
 class TurnUpdate:
-    """A turn as it is now. ``dropped_messages`` of the history did not fit the context."""
+    """A turn as it is now. The reply has the figures of what there is of it; ``now`` is how
+    it goes at this moment. ``dropped_messages`` of the history did not fit the context."""
 
     conversation_id: int
     user: Message
     reply: Message
-    live: LiveFigures | None = None
+    now: Window | None = None
     dropped_messages: int = 0
 
     @property
@@ -74,7 +76,7 @@ class RunningReply:
         self._store = store
         self._ready, self._stream = ready, stream
         self._sampling, self._speculation = sampling, speculation
-        self._meter, self._simulated = ReplyMeter(speculation), simulated
+        self._trace, self._simulated = Trace(speculation), simulated
         self._text = ""
         self._kept_at = self._synced_at = 0.0
         self._keeping: asyncio.TimerHandle | None = None
@@ -127,7 +129,7 @@ class RunningReply:
             sampling = replace(
                 self._sampling, max_tokens=min(self._sampling.max_tokens, prompt.room)
             )
-            self._meter = ReplyMeter(self._speculation, self._simulated())
+            self._trace.simulated_accept_length = self._simulated()
             await self._read(self._stream(prompt, sampling, self._speculation))
         except asyncio.CancelledError:
             if not (self._left and self.latest.reply.state is MessageState.WAITING):
@@ -150,7 +152,7 @@ class RunningReply:
 
     def _take(self, chunk: Chunk) -> None:
         """By timer, so that what came last is not kept back until another chunk follows."""
-        self._meter.add(chunk)
+        self._trace.add(chunk)
         self._text = clean(chunk.text)
         if self._keeping is None:
             self._keeping = self._loop.call_at(self._kept_at + KEEP_EVERY_S, self._keep)
@@ -160,26 +162,26 @@ class RunningReply:
         durable = self._kept_at - self._synced_at >= SYNC_EVERY_S
         if durable:
             self._synced_at = self._kept_at
-        self._save(durable, self._meter.live(), text=self._text)
+        self._save(durable, text=self._text)
+        self._publish(window_of(self._trace), figures=figures_of(self._trace))
 
     def _settle(self, state: MessageState, **fields: Any) -> None:
         """The last update. A reply that never began keeps no figures."""
         if self._keeping is not None:
             self._keeping.cancel()
-        live = self._meter.live() if self._meter.began else None
-        if live is not None:
-            fields |= {"figures": self._meter.figures()}
+        if self._trace.arrivals:
+            fields |= {"figures": figures_of(self._trace)}
             fields |= {"language": detect(self._text), "kind": kind_of(self._text)}
             self._keep_trace()
-        self._save(live=live, state=state, text=self._text, **fields)
+        self._save(state=state, text=self._text, **fields)
 
     def _keep_trace(self) -> None:
         try:
-            Traces(self._store).keep(self.latest.reply.id, self._meter.trace())
+            Traces(self._store).keep(self.latest.reply.id, self._trace)
         except StoreError as error:
             _log.warning("the record of a reply could not be kept: %s", error)
 
-    def _save(self, durable: bool = True, live: LiveFigures | None = None, **fields: Any) -> None:
+    def _save(self, durable: bool = True, **fields: Any) -> None:
         """To disk, then to whoever watches. A store that fails does not end the reply: the
         text stays on the page and the update says what is wrong with the disk."""
         try:
@@ -187,15 +189,15 @@ class RunningReply:
         except StoreError as error:
             _log.warning("a reply could not be saved: %s", error)
             fields = {"error": error.key, "error_values": error.values} | fields
-        self._publish(live, **fields)
+        self._publish(**fields)
 
     def _publish(
-        self, live: LiveFigures | None = None, dropped_messages: int | None = None, **fields: Any
+        self, now: Window | None = None, dropped_messages: int | None = None, **fields: Any
     ) -> None:
         self.latest = replace(
             self.latest,
             reply=replace(self.latest.reply, **fields),
-            live=live or self.latest.live,
+            now=now or self.latest.now,
             dropped_messages=(
                 self.latest.dropped_messages if dropped_messages is None else dropped_messages
             ),

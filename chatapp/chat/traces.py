@@ -61,6 +61,7 @@ def document(trace: Trace) -> dict[str, Any]:
 
 
 def trace_from(told: dict[str, Any]) -> Trace:
-    arrivals = tuple(Arrival(*one) for one in told["arrivals"])
-    lists = {name: tuple(told[name]) for name in ("token_ids", "step_lengths")}
+    """Also of one that was kept before it had a histogram."""
+    arrivals = [Arrival(*one) for one in told["arrivals"]]
+    lists = {name: tuple(told.get(name, ())) for name in ("token_ids", "step_lengths", "histogram")}
     return Trace(**told | lists | {"arrivals": arrivals})

@@ -23,9 +23,10 @@ from chatapp.commands.ask_engine import Answerer, answerer
 from chatapp.domain import Chunk, Figures, Role, Sampling
 from chatapp.errors import InputError, UsageError
 from chatapp.measure.acceptance import positions
-from chatapp.measure.figures import ReplyMeter
+from chatapp.measure.figures import figures_of
 from chatapp.measure.kind import kind_of
 from chatapp.measure.lanes import seeds_repeat
+from chatapp.measure.trace import Trace
 from chatapp.settings import Settings
 from chatapp.texts import Texts, system_language
 
@@ -77,12 +78,12 @@ async def _answer(
         seed=arguments.seed,
     )
     speculation = arguments.speculation == "on"
-    meter = ReplyMeter(speculation, chosen.simulated)
+    trace = Trace(speculation, simulated_accept_length=chosen.simulated)
     async with aclosing(chosen.client.stream(ids, sampling, speculation)) as chunks:
         async for chunk in chunks:
-            meter.add(chunk)
+            trace.add(chunk)
             show(chunk.text)
-    return chunk, meter.figures()
+    return chunk, figures_of(trace)
 
 
 def report(last: Chunk, figures: Figures) -> dict[str, Any]:

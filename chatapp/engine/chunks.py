@@ -12,49 +12,28 @@ from chatapp.domain import Chunk, Counts
 from chatapp.errors import EngineError
 
 
-class ChunkReader:
-    """Reads the events of one request, in order. ``sent_at`` is on the same clock as the
-    times given to ``read``."""
+def read_chunk(event: dict[str, Any], at: float) -> Chunk:
+    """``at``: seconds since the request was sent. Raises EngineError for an event that is
+    none of SGLang's, or that says that the engine refuses."""
+    try:
+        return _chunk(event, event["meta_info"], at)
+    except (KeyError, TypeError, ValueError) as error:
+        raise EngineError("engine_strange_answer") from error
 
-    def __init__(self, sent_at: float) -> None:
-        self._sent_at = sent_at
-        self._tokens = 0
-        self._steps = 0
 
-    def read(self, event: dict[str, Any], at: float) -> Chunk:
-        try:
-            return self._chunk(event, event["meta_info"], at - self._sent_at)
-        except (KeyError, TypeError, ValueError) as error:
-            raise EngineError("engine_strange_answer") from error
-
-    def _chunk(self, event: dict[str, Any], meta: dict[str, Any], at: float) -> Chunk:
-        tokens = int(meta["completion_tokens"])
-        counts = _counts(meta)
-        chunk = Chunk(
-            text=event["text"],
-            token_ids=tuple(event["output_ids"]),
-            prompt_tokens=int(meta["prompt_tokens"]),
-            cached_tokens=int(meta.get("cached_tokens") or 0),
-            completion_tokens=tokens,
-            counts=counts,
-            step_lengths=self._new_steps(meta.get("speculation"), counts, tokens),
-            at=at,
-            finish_reason=_finish_reason(meta.get("finish_reason")),
-        )
-        self._tokens = tokens
-        return chunk
-
-    def _new_steps(
-        self, told: dict[str, Any] | None, counts: Counts, tokens: int
-    ) -> tuple[int, ...]:
-        if told and counts.speculation:
-            lengths = tuple(told.get("step_lengths", ()))
-            new, self._steps = lengths[self._steps :], len(lengths)
-            return new
-        if counts.speculation:
-            return ()  # only sums are known
-        # Without speculation each token but the prefill's is a step of its own.
-        return (1,) * (tokens - max(self._tokens, 1))
+def _chunk(event: dict[str, Any], meta: dict[str, Any], at: float) -> Chunk:
+    told = meta.get("speculation") or {}
+    return Chunk(
+        text=event["text"],
+        token_ids=tuple(event["output_ids"]),
+        prompt_tokens=int(meta["prompt_tokens"]),
+        cached_tokens=int(meta.get("cached_tokens") or 0),
+        completion_tokens=int(meta["completion_tokens"]),
+        counts=_counts(meta),
+        step_lengths=tuple(told.get("step_lengths", ())) if told.get("on") else (),
+        at=at,
+        finish_reason=_finish_reason(meta.get("finish_reason")),
+    )
 
 
 def _counts(meta: dict[str, Any]) -> Counts:

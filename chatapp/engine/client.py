@@ -18,7 +18,7 @@ import httpx
 from httpx_sse import SSEError, aconnect_sse
 
 from chatapp.domain import Chunk, Sampling
-from chatapp.engine.chunks import ChunkReader
+from chatapp.engine.chunks import read_chunk
 from chatapp.errors import EngineError
 
 _TIMEOUT = httpx.Timeout(10, read=600)
@@ -39,11 +39,11 @@ class EngineClient:
         """The reply to ``prompt_ids``, chunk by chunk; the last has a finish reason."""
         request_id = secrets.token_hex(16)
         body = generate_body(prompt_ids, sampling, speculation) | {"rid": request_id}
-        reader = ChunkReader(time.monotonic())
+        sent_at = time.monotonic()
         finished = False
         try:
             async for event in self._events(body):
-                chunk = reader.read(event, time.monotonic())
+                chunk = read_chunk(event, time.monotonic() - sent_at)
                 finished = chunk.finish_reason is not None
                 yield chunk
             if not finished:

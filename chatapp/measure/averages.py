@@ -1,7 +1,8 @@
 """Averages over replies: of a conversation, per language and kind, over all time. Pure.
 
-An average accept length is all tokens gained by all verify steps, not a mean of means;
-an average speed is all tokens decoded by all the time that took.
+The formulas are those of one reply, of sums: an average accept length is all tokens gained
+by all verify steps, not a mean of means; an average speed is all tokens decoded by all the
+time that took.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 
 from chatapp.domain import Figures
 from chatapp.measure.acceptance import add
+from chatapp.measure.figures import accept_length, decode_speed
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +38,11 @@ class Average:
 
     @property
     def accept_length(self) -> float | None:
-        if not self.verify_steps:
-            return None
-        return (self.accepted_drafts + self.verify_steps) / self.verify_steps
+        return accept_length(self.verify_steps, self.accepted_drafts)
 
     @property
     def tokens_per_second(self) -> float | None:
-        return self.decoded_tokens / self.decode_s if self.decode_s > 0 else None
+        return decode_speed(self.decoded_tokens, self.decode_s)
 
 
 def average(measured: Iterable[Figures]) -> Average:

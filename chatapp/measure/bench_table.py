@@ -10,12 +10,12 @@ questions in which a question's lanes stay together.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from chatapp.measure import stats
 from chatapp.measure.averages import average
 from chatapp.measure.bench_job import Answer
+from chatapp.measure.figures import decode_speed
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +59,6 @@ def table(answers: Iterable[Answer], spread: bool = True) -> list[Row]:
         for category in dict.fromkeys(one.category for one in of_set) if spread else ():
             rows.append(_row([one for one in of_set if one.category == category], category, True))
     return rows
-
-
-def as_json(row: Row) -> dict[str, Any]:
-    return asdict(row)
 
 
 def _row(answers: Sequence[Answer], category: str | None, spread: bool) -> Row:
@@ -129,8 +125,7 @@ def _ratio(questions: Sequence[_Question]) -> float | None:
 
 
 def _speed(sums: Sequence[tuple[float, float]]) -> float | None:
-    seconds = sum(spent for _, spent in sums)
-    return sum(tokens for tokens, _ in sums) / seconds if seconds > 0 else None
+    return decode_speed(sum(tokens for tokens, _ in sums), sum(spent for _, spent in sums))
 
 
 def _interval(estimate: stats.Estimate | None) -> tuple[float, float] | None:

@@ -12,12 +12,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from chatapp.domain import Chunk, Role, Sampling
-from chatapp.measure.figures import LiveFigures, ReplyMeter
+from chatapp.domain import Chunk, Figures, Role, Sampling
+from chatapp.measure.figures import figures_of
 from chatapp.measure.kind import kind_of
 from chatapp.measure.lanes import Comparison, Run, Setting
 from chatapp.measure.quiet import Machine
-from chatapp.measure.trace import Trace, trace_of
+from chatapp.measure.trace import Trace
 
 WARM_UP_TOKENS = 16
 
@@ -42,13 +42,12 @@ class WarmingUp:
 
 @dataclass(frozen=True, slots=True)
 class LaneText:
-    """A lane as it is now. ``trace`` is the record so far."""
+    """A lane as it is now."""
 
     speculation: bool
     round: int
     text: str
-    live: LiveFigures
-    trace: Trace
+    figures: Figures
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,29 +106,26 @@ class Comparing:
 
     async def _run(self, speculation: bool, number: int, place: int) -> AsyncIterator[Event]:
         sampling = self._sampling(number)
-        meter = ReplyMeter(speculation)
-        seen: list[Chunk] = []
+        trace, last = Trace(speculation), None
         try:
             async with aclosing(
                 self._stream(self._plan.prompt_ids, sampling, speculation)
             ) as chunks:
                 async for chunk in chunks:
                     if self._machine.busy():
-                        seen.clear()
+                        last = None
                         return
-                    seen.append(chunk)
-                    meter.add(chunk)
-                    live = meter.live()
-                    yield LaneText(speculation, number, chunk.text, live, meter.trace())
+                    trace.add(chunk)
+                    last = chunk
+                    yield LaneText(speculation, number, chunk.text, figures_of(trace))
         finally:
-            if seen:
-                self._keep(speculation, number, place, seen)
+            if last is not None:
+                self._keep(speculation, number, place, last, trace)
         yield RunEnded(self._comparison.runs[-1])
 
-    def _keep(self, speculation: bool, number: int, place: int, seen: list[Chunk]) -> None:
-        last = seen[-1]
+    def _keep(self, speculation: bool, number: int, place: int, last: Chunk, trace: Trace) -> None:
         cut = last.finish_reason in (None, "abort")
-        run = Run(speculation, number, place, last.text, trace_of(seen), last.finish_reason, cut)
+        run = Run(speculation, number, place, last.text, trace, last.finish_reason, cut)
         self._comparison = replace(self._comparison, runs=(*self._comparison.runs, run))
 
     def _sampling(self, number: int) -> Sampling:

@@ -1,15 +1,24 @@
-"""From the chunks of one reply to its figures. Pure: no clock, no engine.
+"""The figures of one reply, derived from the record of its stream. Pure; every formula once.
 
-The counts come from the engine and are exact however chunks merge; the speeds follow
-from the chunks' own times. *Now* means the last second, or the last ten verify steps.
+* **Accept length**: tokens gained per verify step, the bonus token included:
+  (verify steps + accepted drafts) / verify steps.
+* **Decode speed**, tokens/s: tokens that came after the first chunk, divided by the time
+  from the first chunk to the last. The prompt's pass is not in it.
+* **Time to first token**: from sending the request to the first chunk.
+
+*Now* means the last second for the speed, and the last ten verify steps for the accept
+length; the formulas are the same. Averages over replies (``averages``) take the same
+formulas of sums: all tokens gained by all verify steps, not a mean of means.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chatapp.domain import Chunk, Counts, Figures
+from chatapp.domain import Figures
 from chatapp.measure.trace import Arrival, Trace
 
 WINDOW_S = 1.0
@@ -17,99 +26,71 @@ WINDOW_STEPS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class LiveFigures:
-    """What is known of a reply while it streams; None: nothing to measure yet."""
+class Window:
+    """A reply as it is now; None: nothing to measure yet."""
 
-    tokens_per_second_now: float | None
     tokens_per_second: float | None
-    accept_length_now: float | None
     accept_length: float | None
-    ttft_s: float | None
-    completion_tokens: int
-    verify_steps: int
-    histogram: tuple[int, ...]
-    step_lengths: tuple[int, ...]
 
 
-class ReplyMeter:
-    """Takes the chunks of one reply as they come. ``speculation`` is what was asked for;
-    what the engine reports with the chunks wins over it. ``simulated``: the accept length
-    that the engine was told to make up, if it was."""
-
-    def __init__(self, speculation: bool, simulated: float | None = None) -> None:
-        self._asked, self._simulated = speculation, simulated
-        self._first: Chunk | None = None
-        self._last: Chunk | None = None
-        self._steps: list[int] = []
-        self._arrivals: list[Arrival] = []
-        self._recent: deque[Chunk] = deque()
-
-    def add(self, chunk: Chunk) -> None:
-        self._first = self._first or chunk
-        self._last = chunk
-        if chunk.counts.speculation:
-            self._steps.extend(chunk.step_lengths)
-        self._arrivals.append(Arrival(chunk.at, chunk.completion_tokens, len(self._steps)))
-        self._recent.append(chunk)
-        while len(self._recent) > 2 and self._recent[1].at <= chunk.at - WINDOW_S:
-            self._recent.popleft()
-
-    @property
-    def began(self) -> bool:
-        return self._first is not None
-
-    def live(self) -> LiveFigures:
-        counts = self._counts
-        last_steps = self._steps[-WINDOW_STEPS:]
-        return LiveFigures(
-            tokens_per_second_now=_speed(self._recent[0], self._last) if self._recent else None,
-            tokens_per_second=_speed(self._first, self._last),
-            accept_length_now=sum(last_steps) / len(last_steps) if last_steps else None,
-            accept_length=counts.accept_length,
-            ttft_s=self._first.at if self._first else None,
-            completion_tokens=self._last.completion_tokens if self._last else 0,
-            verify_steps=counts.verify_steps,
-            histogram=counts.histogram,
-            step_lengths=tuple(self._steps),
-        )
-
-    def figures(self) -> Figures:
-        counts, last = self._counts, self._last
-        return Figures(
-            speculation=counts.speculation,
-            prompt_tokens=last.prompt_tokens if last else 0,
-            completion_tokens=last.completion_tokens if last else 0,
-            cached_tokens=last.cached_tokens if last else 0,
-            verify_steps=counts.verify_steps,
-            accepted_drafts=counts.accepted_drafts,
-            accept_histogram=counts.histogram,
-            accept_length=counts.accept_length,
-            tokens_per_second=_speed(self._first, last),
-            ttft_s=self._first.at if self._first else None,
-            duration_s=last.at if last else 0.0,
-            step_lengths=tuple(self._steps),
-            simulated_accept_length=self._simulated if counts.speculation else None,
-        )
-
-    def trace(self) -> Trace:
-        """The record of the stream so far, from which all figures can be recomputed."""
-        counts, last = self._counts, self._last
-        return Trace(
-            speculation=counts.speculation,
-            prompt_tokens=last.prompt_tokens if last else 0,
-            cached_tokens=last.cached_tokens if last else 0,
-            token_ids=last.token_ids if last else (),
-            step_lengths=tuple(self._steps),
-            arrivals=tuple(self._arrivals),
-        )
-
-    @property
-    def _counts(self) -> Counts:
-        return self._last.counts if self._last else Counts(speculation=self._asked)
+def figures_of(trace: Trace) -> Figures:
+    """Of the whole reply, or of what there is of it so far."""
+    arrivals = trace.arrivals
+    counts = trace.histogram or histogram(trace.step_lengths)
+    steps, drafts = sum(counts), sum(number * times for number, times in enumerate(counts))
+    return Figures(
+        speculation=trace.speculation,
+        prompt_tokens=trace.prompt_tokens,
+        completion_tokens=arrivals[-1].tokens if arrivals else 0,
+        cached_tokens=trace.cached_tokens,
+        verify_steps=steps,
+        accepted_drafts=drafts,
+        accept_histogram=counts,
+        accept_length=accept_length(steps, drafts),
+        tokens_per_second=_speed(arrivals),
+        ttft_s=arrivals[0].at if arrivals else None,
+        duration_s=arrivals[-1].at if arrivals else 0.0,
+        step_lengths=trace.step_lengths,
+        simulated_accept_length=trace.simulated_accept_length if trace.speculation else None,
+    )
 
 
-def _speed(since: Chunk | None, until: Chunk | None) -> float | None:
-    """Tokens per second between two chunks; None when there is no time between them."""
-    if since is None or until is None or until.at <= since.at:
+def window_of(trace: Trace) -> Window:
+    """Looks at the end of the record only."""
+    lengths = trace.step_lengths[-WINDOW_STEPS:]
+    return Window(
+        tokens_per_second=_speed(_last_second(trace.arrivals)),
+        accept_length=accept_length(len(lengths), sum(lengths) - len(lengths)),
+    )
+
+
+def accept_length(verify_steps: int, accepted_drafts: int) -> float | None:
+    """Tokens gained per verify step, the bonus token included; None before the first step."""
+    return (verify_steps + accepted_drafts) / verify_steps if verify_steps else None
+
+
+def decode_speed(tokens: float, seconds: float) -> float | None:
+    """Tokens per second; None where no time passed, as between a chunk and itself."""
+    return tokens / seconds if seconds > 0 else None
+
+
+def histogram(step_lengths: Sequence[int]) -> tuple[int, ...]:
+    """``[i]``: verify steps that accepted ``i`` draft tokens."""
+    seen = Counter(length - 1 for length in step_lengths)
+    return tuple(seen[drafts] for drafts in range(max(seen, default=-1) + 1))
+
+
+def _speed(arrivals: Sequence[Arrival]) -> float | None:
+    """From the first of them to the last."""
+    if not arrivals:
         return None
-    return (until.completion_tokens - since.completion_tokens) / (until.at - since.at)
+    first, last = arrivals[0], arrivals[-1]
+    return decode_speed(last.tokens - first.tokens, last.at - first.at)
+
+
+def _last_second(arrivals: Sequence[Arrival]) -> Sequence[Arrival]:
+    """Those since the last one that is at least a second old; two at least."""
+    if not arrivals:
+        return arrivals
+    begin = bisect_right(arrivals, arrivals[-1].at - WINDOW_S, key=lambda one: one.at) - 1
+    return arrivals[max(0, min(begin, len(arrivals) - 2)) :]

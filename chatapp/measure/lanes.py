@@ -13,8 +13,10 @@ from itertools import zip_longest
 
 from chatapp.domain import Figures, Role, Sampling
 from chatapp.measure import stats
+from chatapp.measure.averages import average
+from chatapp.measure.figures import figures_of
 from chatapp.measure.stats import Estimate
-from chatapp.measure.trace import Trace, figures_of
+from chatapp.measure.trace import Trace
 
 
 def seeds_repeat(device: str) -> bool:
@@ -159,14 +161,12 @@ def first_difference(one: Sequence[object], other: Sequence[object]) -> int | No
 
 def _lane(runs: Sequence[Run]) -> LaneSummary:
     all_figures = [run.figures for run in runs]
-    steps = sum(f.verify_steps for f in all_figures)
-    accepted = sum(f.accepted_drafts for f in all_figures)
     return LaneSummary(
         runs=len(runs),
         tokens_per_second=stats.mean(_known(f.tokens_per_second for f in all_figures)),
         ttft_s=stats.mean(_known(f.ttft_s for f in all_figures)),
         duration_s=stats.mean([f.duration_s for f in all_figures]),
-        accept_length=(steps + accepted) / steps if steps else None,
+        accept_length=average(all_figures).accept_length,
         verify_steps=_median(f.verify_steps for f in all_figures),
         completion_tokens=_median(f.completion_tokens for f in all_figures),
     )

@@ -16,9 +16,10 @@ from typing import Protocol
 from chatapp.domain import Chunk, Figures, Role, Sampling
 from chatapp.measure.bench_job import Answer, Block, Job, Lane, blocks
 from chatapp.measure.bench_journal import Journal
-from chatapp.measure.figures import ReplyMeter
+from chatapp.measure.figures import figures_of
 from chatapp.measure.questions import Question
 from chatapp.measure.quiet import Machine
+from chatapp.measure.trace import Trace
 
 Stream = Callable[[Sequence[int], Sampling, bool], AsyncIterator[Chunk]]
 
@@ -140,15 +141,15 @@ class Bench:
         sampling = replace(sampling, max_tokens=min(sampling.max_tokens, room), seed=seed)
         while True:
             await self._machine.quiet()
-            meter, text = ReplyMeter(lane == "on"), ""
+            trace, text = Trace(lane == "on"), ""
             async with aclosing(stream(ids, sampling, lane == "on")) as chunks:
                 async for chunk in chunks:
                     if self._machine.busy():
                         break
-                    meter.add(chunk)
+                    trace.add(chunk)
                     text = chunk.text
                 else:
-                    return text, meter.figures()
+                    return text, figures_of(trace)
 
     def _fitting(self, said: list[tuple[Role, str]]) -> list[int] | None:
         """The conversation, or its last question alone; None when neither fits."""

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chatapp.domain import Chunk, Figures, Sampling
-from chatapp.measure.figures import ReplyMeter
+from chatapp.measure.averages import average
+from chatapp.measure.figures import figures_of
+from chatapp.measure.trace import Trace
 
 LANES = ("plain", "off", "on")
 Stream = Callable[[Sequence[int], Sampling, bool], AsyncIterator[Chunk]]
@@ -43,10 +45,8 @@ class Round:
     answers: Mapping[str, tuple[Answer, ...]]
 
     def tokens_per_second(self, lane: str) -> float:
-        """Decode speed over all prompts of the round."""
-        figures = [answer.figures for answer in self.answers[lane]]
-        seconds = sum(f.duration_s - (f.ttft_s or 0) for f in figures if f.tokens_per_second)
-        return sum(_decoded(f) for f in figures) / seconds
+        """Decode speed over all prompts of the round; 0 where no reply took any time."""
+        return average(answer.figures for answer in self.answers[lane]).tokens_per_second or 0.0
 
 
 @dataclass(slots=True)
@@ -77,13 +77,13 @@ class SwitchBench:
                 self.done.append(Round({lane: tuple(got) for lane, got in answers.items()}))
 
     async def _answer(self, lane: str, prompt: Prompt) -> Answer:
-        meter, text = ReplyMeter(lane == "on"), ""
+        trace, text = Trace(lane == "on"), ""
         stream = self.streams[lane](prompt.ids, self.sampling, lane == "on")
         async with aclosing(stream) as chunks:
             async for chunk in chunks:
-                meter.add(chunk)
+                trace.add(chunk)
                 text = chunk.text
-        return Answer(prompt, text, meter.figures())
+        return Answer(prompt, text, figures_of(trace))
 
 
 def report(rounds: Sequence[Round]) -> dict[str, Any]:
@@ -109,9 +109,7 @@ def report(rounds: Sequence[Round]) -> dict[str, Any]:
 
 
 def _accept_length(answers: Sequence[Answer]) -> float | None:
-    steps = sum(answer.figures.verify_steps for answer in answers)
-    accepted = sum(answer.figures.accepted_drafts for answer in answers)
-    return (accepted + steps) / steps if steps else None
+    return average(answer.figures for answer in answers).accept_length
 
 
 def _identical(one: Round) -> bool:
@@ -122,10 +120,3 @@ def _identical(one: Round) -> bool:
 def _rotated(by: int) -> tuple[str, ...]:
     first = by % len(LANES)
     return LANES[first:] + LANES[:first]
-
-
-def _decoded(figures: Figures) -> float:
-    """Tokens after the first chunk."""
-    if figures.tokens_per_second is None:
-        return 0.0
-    return figures.tokens_per_second * (figures.duration_s - (figures.ttft_s or 0))

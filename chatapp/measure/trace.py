@@ -1,16 +1,16 @@
-"""The record of one reply's stream that every figure can be recomputed from. Pure.
+"""The record of one reply's stream, from which every figure of the reply follows.
 
-Kept beside the reply: which tokens came, how many each verify step gained, and when each
-chunk arrived. A chunk may hold several steps; then only their common time is known.
+It grows with each chunk and is kept beside the reply: which tokens came, how many each
+verify step gained, and when each chunk arrived. A chunk may hold several steps; then only
+their common time is known.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
-from chatapp.domain import Chunk, Figures
+from chatapp.domain import Chunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,59 +22,36 @@ class Arrival:
     steps: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Trace:
-    """``step_lengths`` is empty when speculation was off: there was no verify step."""
+    """``speculation`` is what was asked for, until the engine says what it did.
+
+    ``step_lengths`` is empty when speculation was off: there was no verify step.
+    ``histogram`` counts the steps by accepted drafts; an engine without our plug-in tells
+    that alone. ``simulated_accept_length``: what the engine was told to make up, if it was.
+    """
 
     speculation: bool
-    prompt_tokens: int
-    cached_tokens: int
-    token_ids: tuple[int, ...]
-    step_lengths: tuple[int, ...]
-    arrivals: tuple[Arrival, ...]
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    token_ids: tuple[int, ...] = ()
+    step_lengths: tuple[int, ...] = ()
+    arrivals: list[Arrival] = field(default_factory=list)
+    histogram: tuple[int, ...] = ()
+    simulated_accept_length: float | None = None
 
+    @classmethod
+    def of(cls, chunks: Iterable[Chunk], speculation: bool = True) -> Trace:
+        """Of a stream that has been read."""
+        trace = cls(speculation)
+        for chunk in chunks:
+            trace.add(chunk)
+        return trace
 
-def trace_of(chunks: Sequence[Chunk]) -> Trace:
-    """Of all chunks of one reply, in order; at least one."""
-    last = chunks[-1]
-    lengths: list[int] = []
-    arrivals = []
-    for chunk in chunks:
-        if last.counts.speculation:
-            lengths.extend(chunk.step_lengths)
-        arrivals.append(Arrival(chunk.at, chunk.completion_tokens, len(lengths)))
-    return Trace(
-        last.counts.speculation,
-        last.prompt_tokens,
-        last.cached_tokens,
-        last.token_ids,
-        tuple(lengths),
-        tuple(arrivals),
-    )
-
-
-def figures_of(trace: Trace) -> Figures:
-    """The figures that follow from the record; they equal those that were shown."""
-    first, last = trace.arrivals[0], trace.arrivals[-1]
-    steps, gained = len(trace.step_lengths), sum(trace.step_lengths)
-    seconds = last.at - first.at
-    return Figures(
-        speculation=trace.speculation,
-        prompt_tokens=trace.prompt_tokens,
-        completion_tokens=last.tokens,
-        cached_tokens=trace.cached_tokens,
-        verify_steps=steps,
-        accepted_drafts=gained - steps,
-        accept_histogram=histogram(trace.step_lengths),
-        accept_length=gained / steps if steps else None,
-        tokens_per_second=(last.tokens - first.tokens) / seconds if seconds > 0 else None,
-        ttft_s=first.at,
-        duration_s=last.at,
-        step_lengths=trace.step_lengths,
-    )
-
-
-def histogram(step_lengths: Sequence[int]) -> tuple[int, ...]:
-    """``[i]``: verify steps that accepted ``i`` draft tokens."""
-    seen = Counter(length - 1 for length in step_lengths)
-    return tuple(seen[drafts] for drafts in range(max(seen, default=-1) + 1))
+    def add(self, chunk: Chunk) -> None:
+        """The next chunk of the stream. Copies nothing that was there before."""
+        self.speculation = chunk.counts.speculation
+        self.prompt_tokens, self.cached_tokens = chunk.prompt_tokens, chunk.cached_tokens
+        self.token_ids, self.step_lengths = chunk.token_ids, chunk.step_lengths
+        self.histogram = chunk.counts.histogram
+        self.arrivals.append(Arrival(chunk.at, chunk.completion_tokens, len(chunk.step_lengths)))

@@ -16,9 +16,10 @@ from chatapp.domain import Chunk, Figures, Sampling, Tree
 from chatapp.errors import EngineError
 from chatapp.measure import stats
 from chatapp.measure.averages import average
-from chatapp.measure.figures import ReplyMeter
+from chatapp.measure.figures import figures_of
 from chatapp.measure.lanes import Setting
 from chatapp.measure.stats import Estimate
+from chatapp.measure.trace import Trace
 
 TREES = (Tree(3, 1, 4), Tree(5, 1, 6), Tree(7, 1, 8), Tree(5, 4, 8), Tree(5, 4, 16))
 LEAST_PROMPTS = 3
@@ -184,12 +185,12 @@ class Race:
         return Answered(number, found[True], found[False])
 
     async def _answer(self, stream: Stream, number: int, speculation: bool) -> Figures:
-        meter = ReplyMeter(speculation)
+        trace = Trace(speculation)
         asked = stream(self._prompts[number], self._sampling, speculation)
         async with aclosing(asked) as chunks:
             async for chunk in chunks:
-                meter.add(chunk)
-        return meter.figures()
+                trace.add(chunk)
+        return figures_of(trace)
 
     async def _warm_up(self, stream: Stream) -> None:
         short = replace(self._sampling, max_tokens=min(16, self._sampling.max_tokens))

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from chatapp.domain import Tree
+from chatapp.measure.figures import accept_length as tokens_per_step
 from chatapp.training.draft import Draft, KeysValues
 from chatapp.training.target import Target
 
@@ -81,4 +82,4 @@ def step_lengths(
 def accept_length(lengths: Sequence[Sequence[int]]) -> float:
     """Mean tokens per verify step over several answers."""
     steps = sum(map(len, lengths))
-    return sum(map(sum, lengths)) / steps if steps else 0.0
+    return tokens_per_step(steps, sum(map(sum, lengths)) - steps) or 0.0

@@ -7,10 +7,13 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from chatapp.domain import Counts, Pair, Role, Sampling
+from chatapp.domain import Pair, Role, Sampling
 from chatapp.engine.process import Engine
 from chatapp.engine.prompt import ChatPrompt
 from chatapp.errors import EngineError
+from chatapp.measure.averages import average
+from chatapp.measure.figures import figures_of
+from chatapp.measure.trace import Trace
 from chatapp.pairs import locate
 from chatapp.training.bars import (
     ACCEPTANCE_QUESTIONS,
@@ -51,14 +54,13 @@ async def length(engine: Engine, pair: Pair, language: str) -> float:
     prompt = ChatPrompt(pair.target, pair.context_length)
     turns = held_out_questions(SEED, language, QUESTIONS)[:ACCEPTANCE_QUESTIONS]
     sampling = Sampling(max_tokens=MOST_TOKENS)
-    steps = drafts = 0
+    replies = []
     for turn in turns:
-        counts = Counts()
+        trace = Trace(speculation=True)
         ids = prompt.encode([(Role.USER, turn.question)])
         async for chunk in engine.client.stream(ids, sampling, speculation=True):
-            counts = chunk.counts
-        steps += counts.verify_steps
-        drafts += counts.accepted_drafts
-    if not steps:
+            trace.add(chunk)
+        replies.append(figures_of(trace))
+    if (value := average(replies).accept_length) is None:
         raise EngineError("engine_broke_off")
-    return (steps + drafts) / steps
+    return value

@@ -165,8 +165,8 @@ def _live(state: State, side: bool, lane: LaneText | None) -> Lane:
     live = isinstance(state.now, LaneText) and state.now.speculation is side
     if lane is None:
         return Lane(side, "", "", (), 0, 0, live)
-    speed = numbers.speed(lane.live.tokens_per_second)
-    told = f"{speed} tok/s · {lane.live.completion_tokens} tokens"
+    speed = numbers.speed(lane.figures.tokens_per_second)
+    told = f"{speed} tok/s · {lane.figures.completion_tokens} tokens"
     return Lane(side, told, clean(lane.text), (), 0, 0, live)
 
 

@@ -60,18 +60,17 @@ class Drawing:
     def blank(self, texts: Texts) -> View:
         """The page before its first answer: usable already."""
         status = self._services.engine.status()
-        shown = figures.Shown("none")
         return {
             "hub": {},
             "rail": Markup('<nav class="ec-rail"></nav>'),
             "choices": rail.choices(texts),
             "head": head.head(texts, "", status),
-            "strip": figures.strip(texts, shown),
+            "strip": figures.strip(texts, None),
             "transcript": empty.empty(texts),
             "live": Markup(),
             "box": composer.box(texts),
             "controls": composer.controls(texts, status, True, False, False),
-            "figures": figures.panel(texts, shown, (), status.tree),
+            "figures": figures.panel(texts, None, True, (), status.tree),
             "verdict": Markup(),
             **self._experiments.blank(texts),
             "dialogs": composer.dialogs(texts),
@@ -97,12 +96,13 @@ class Drawing:
         return [message for message in self.messages(tab) if message.id != writing]
 
     def during(self, tab: Tab, turn: RunningTurn, update: TurnUpdate) -> View:
-        shown = figures.running(update.live, update.reply.state, turn.speculation)
-        status = self._services.engine.status()
+        reply, now = update.reply, update.now
+        tree = self._services.engine.status().tree
+        on = turn.speculation
         return {
-            "live": transcript.live(tab.texts, update, turn.speculation),
-            "figures": figures.panel(tab.texts, shown, tab.earlier, status.tree),
-            "strip": figures.strip(tab.texts, shown),
+            "live": transcript.live(tab.texts, update, on),
+            "figures": figures.panel(tab.texts, reply, on, tab.earlier, tree, now),
+            "strip": figures.strip(tab.texts, reply, now),
         }
 
     def frame(self, tab: Tab) -> View:
@@ -144,11 +144,11 @@ class Drawing:
         return tab.bench
 
     def panel(self, tab: Tab, messages: list[Message]) -> View:
-        shown = figures.settled(messages, self.speculation(tab))
+        reply, on = figures.last_measured(messages), self.speculation(tab)
         tree = self._services.engine.status().tree
         return {
-            "figures": figures.panel(tab.texts, shown, messages, tree),
-            "strip": figures.strip(tab.texts, shown),
+            "figures": figures.panel(tab.texts, reply, on, messages, tree),
+            "strip": figures.strip(tab.texts, reply),
         }
 
     def _transcript(self, tab: Tab, messages: list[Message], running: bool) -> Markup:

@@ -51,25 +51,12 @@ def _message(texts: Texts, message: Message, last: bool, steps: Markup | None) -
 
 def live(texts: Texts, update: TurnUpdate, speculation: bool) -> Markup:
     """The reply that is being written. ``speculation`` is what it was asked with."""
-    figures, text = update.live, update.reply.text
-    evidence = Markup()
-    if figures is not None:
-        evidence = render(
-            "evidence",
-            texts,
-            on=speculation,
-            speed=figures.tokens_per_second,
-            accept=figures.accept_length if speculation else None,
-            tokens=figures.completion_tokens,
-            steps=figures.verify_steps,
-            ttft=figures.ttft_s,
-            simulated="",
-        )
+    figures, text = update.reply.figures, update.reply.text
     return _reply(
         texts,
         update.reply,
         speculation=speculation,
-        evidence=evidence,
+        evidence=_evidence(texts, figures) if figures else Markup(),
         live=True,
         body=to_html(text, texts),
         note_before=_dropped(texts, update.dropped_messages),
@@ -109,7 +96,7 @@ def _reply(
         texts,
         id=message.id,
         choice=choice_words(texts, message.choice),
-        steppable=message.figures is not None and message.figures.speculation,
+        steppable=not live and message.figures is not None and message.figures.speculation,
         stepped=stepped,
         state=message.state.value,
         speculation=speculation,
@@ -130,7 +117,7 @@ def _evidence(texts: Texts, figures: Figures) -> Markup:
         texts,
         on=figures.speculation,
         speed=figures.tokens_per_second,
-        accept=figures.accept_length if figures.speculation else None,
+        accept=figures.accept_length,
         tokens=figures.completion_tokens,
         steps=figures.verify_steps,
         ttft=figures.ttft_s,

@@ -28,11 +28,12 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from chatapp.domain import Figures, Pair
-from chatapp.engine.chunks import ChunkReader
+from chatapp.engine.chunks import read_chunk
 from chatapp.engine.launched import free_port
 from chatapp.engine.process import Engine
 from chatapp.measure.averages import average
-from chatapp.measure.figures import ReplyMeter
+from chatapp.measure.figures import figures_of
+from chatapp.measure.trace import Trace
 
 PROMPTS = ["Tell me a story", "讲一个故事", "What is accept length?", "什么是推测解码？"]
 TEMPLATE = "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n"
@@ -66,15 +67,15 @@ class Tap:
         return StreamingResponse(self._stream(body), media_type="text/event-stream")
 
     async def _stream(self, body: dict[str, Any]) -> AsyncIterator[bytes]:
-        meter, sent = ReplyMeter(True), time.monotonic()
-        reader = ChunkReader(sent)
+        trace, sent = Trace(True), time.monotonic()
         async with self._client() as client:
             async with client.stream("POST", "/generate", json=body) as answer:
                 async for line in answer.aiter_lines():
                     if line.startswith("data: {"):
-                        meter.add(reader.read(json.loads(line[6:]), time.monotonic()))
+                        at = time.monotonic() - sent
+                        trace.add(read_chunk(json.loads(line[6:]), at))
                     yield f"{line}\n".encode()
-        self.figures.append(meter.figures())
+        self.figures.append(figures_of(trace))
 
     async def _other(self, request: Request) -> Response:
         async with self._client() as client:

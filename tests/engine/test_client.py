@@ -17,8 +17,9 @@ from chatapp.engine.client import EngineClient
 from chatapp.engine.process import Engine
 from chatapp.engine.prompt import ChatPrompt
 from chatapp.errors import EngineError
-from chatapp.measure.figures import ReplyMeter
+from chatapp.measure.figures import figures_of
 from chatapp.measure.ledger import EngineMemory
+from chatapp.measure.trace import Trace
 from chatapp.pairs.planned import planned
 
 
@@ -53,18 +54,18 @@ async def test_chunks_agree_with_each_other(engine: Engine, prompt: ChatPrompt, 
         assert all(len(chunk.token_ids) == chunk.completion_tokens for chunk in chunks)
         assert [chunk.finish_reason for chunk in chunks[:-1]] == [None] * (len(chunks) - 1)
         assert chunks[-1].finish_reason in ("stop", "length")
-        steps = [length for chunk in chunks for length in chunk.step_lengths]
-        assert sum(steps) == chunks[-1].completion_tokens - 1
-    assert on[-1].counts.verify_steps == sum(len(chunk.step_lengths) for chunk in on)
+    assert sum(on[-1].step_lengths) == on[-1].completion_tokens - 1
+    assert on[-1].counts.verify_steps == len(on[-1].step_lengths)
+    assert all(chunk.step_lengths == () for chunk in off)
 
 
 async def test_the_figures_of_a_reply(engine: Engine, prompt: ChatPrompt) -> None:
-    meter = ReplyMeter(True)
+    trace = Trace(True)
     began = time.monotonic()
     async for chunk in engine.client.stream(ask(prompt, "hello"), Sampling(max_tokens=60), True):
-        meter.add(chunk)
+        trace.add(chunk)
     took = time.monotonic() - began
-    figures = meter.figures()
+    figures = figures_of(trace)
     assert 0 < (figures.ttft_s or 0) <= figures.duration_s <= took
     assert figures.accept_length == sum(figures.step_lengths) / figures.verify_steps
     assert len(figures.step_lengths) == figures.verify_steps
@@ -133,7 +134,8 @@ async def test_stop_takes_less_than_200_ms_and_keeps_the_text(
     took = None
     sampling = Sampling(temperature=1.0, max_tokens=600)
     async for update in turns.send(chat.id, "Write on and on.", sampling):
-        if update.live and update.live.completion_tokens > 3 and took is None:
+        figures = update.reply.figures
+        if figures and figures.completion_tokens > 3 and took is None:
             began = time.monotonic()
             await turns.stop(chat.id)
             took = time.monotonic() - began

@@ -24,7 +24,7 @@ from chatapp.engine.client import EngineClient
 from chatapp.engine.process import Engine
 from chatapp.engine.prompt import ChatPrompt
 from chatapp.measure.acceptance import positions
-from chatapp.measure.trace import figures_of
+from chatapp.measure.figures import figures_of
 from chatapp.texts import Texts
 from chatapp.ui import figures as figures_pane
 from chatapp.ui import stepview, transcript
@@ -99,7 +99,8 @@ async def reply(
     conversation = store.create_conversation("", speculation)
     turns = Turns(store, rig, lambda: prompt)
     async for update in turns.send(conversation.id, text, sampling):
-        if stop_after and update.live and update.live.completion_tokens >= stop_after:
+        figures = update.reply.figures
+        if stop_after and figures and figures.completion_tokens >= stop_after:
             await turns.stop(conversation.id)
     return store.messages(conversation.id)[-1]
 

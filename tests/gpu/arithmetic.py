@@ -69,11 +69,6 @@ def ratio(one: Speed, other: Speed) -> str:
     return f"{one.median / other.median:.2f}×"
 
 
-def accept_length(verify_steps: int, accepted_drafts: int) -> float | None:
-    """Tokens per verify step over all requests, the bonus token included."""
-    return (verify_steps + accepted_drafts) / verify_steps if verify_steps else None
-
-
 def number(value: float | None) -> str:
     return "not told" if value is None else f"{value:.2f}"
 

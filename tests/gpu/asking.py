@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 from chatapp.domain import Figures, Sampling
 from chatapp.engine.process import Engine
-from chatapp.measure.figures import ReplyMeter
+from chatapp.measure.averages import average
+from chatapp.measure.figures import figures_of
+from chatapp.measure.trace import Trace
 from tests.gpu import arithmetic
 from tests.gpu.arithmetic import Agreement, Speed
 
@@ -23,12 +25,12 @@ class Answer:
 
 async def answer(engine: Engine, ids: Sequence[int], sampling: Sampling, on: bool) -> Answer:
     """Raises EngineError."""
-    meter, text, tokens = ReplyMeter(on), "", ()
+    trace, text = Trace(on), ""
     async with aclosing(engine.client.stream(ids, sampling, on)) as chunks:
         async for chunk in chunks:
-            meter.add(chunk)
-            text, tokens = chunk.text, chunk.token_ids
-    return Answer(text, tokens, meter.figures())
+            trace.add(chunk)
+            text = chunk.text
+    return Answer(text, trace.token_ids, figures_of(trace))
 
 
 async def ask(
@@ -69,6 +71,4 @@ def same_texts(some: Sequence[Answer], others: Sequence[Answer]) -> Agreement:
 
 
 def accept_length(answers: Sequence[Answer]) -> float | None:
-    steps = sum(answer.figures.verify_steps for answer in answers)
-    accepted = sum(answer.figures.accepted_drafts for answer in answers)
-    return arithmetic.accept_length(steps, accepted)
+    return average(answer.figures for answer in answers).accept_length

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from chatapp.domain import Figures
 from chatapp.measure.acceptance import add, positions
 from chatapp.measure.averages import Measured, average, averages
-from chatapp.measure.trace import histogram
+from chatapp.measure.figures import histogram
 
 LENGTHS = st.lists(st.integers(1, 7), max_size=80)
 

@@ -19,7 +19,8 @@ from chatapp import cli, locations
 from chatapp.commands import ask, ask_engine
 from chatapp.domain import Chunk, Counts, Figures
 from chatapp.errors import EngineError, InputError, PairError, StoreError, UsageError
-from chatapp.measure.figures import ReplyMeter
+from chatapp.measure.figures import figures_of
+from chatapp.measure.trace import Trace
 from chatapp.settings import Settings
 
 _KEYS = {
@@ -44,11 +45,8 @@ def _chunk(tokens: int, at: float, counts: Counts, steps: tuple[int, ...]) -> Ch
 
 
 def _figures(counts: Counts, steps: tuple[int, ...]) -> tuple[Chunk, Figures]:
-    meter = ReplyMeter(counts.speculation)
-    meter.add(_chunk(1, 0.5, Counts(counts.speculation), ()))
-    last = _chunk(8, 1.5, counts, steps)
-    meter.add(last)
-    return last, meter.figures()
+    first, last = _chunk(1, 0.5, Counts(counts.speculation), ()), _chunk(8, 1.5, counts, steps)
+    return last, figures_of(Trace.of([first, last]))
 
 
 def test_the_report_follows_from_the_chunks() -> None:
@@ -61,7 +59,7 @@ def test_the_report_follows_from_the_chunks() -> None:
 
 
 def test_with_speculation_off_nothing_is_claimed() -> None:
-    report = ask.report(*_figures(Counts(), (1,) * 7))
+    report = ask.report(*_figures(Counts(), ()))
     assert (report["speculation"], report["verify_steps"]) == (False, 0)
     assert report["accept_length"] is None and report["accept_histogram"] == []
 

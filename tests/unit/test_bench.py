@@ -19,11 +19,11 @@ from chatapp.measure import bench_report
 from chatapp.measure.bench_job import Answer, Job, blocks
 from chatapp.measure.bench_journal import Journal
 from chatapp.measure.bench_table import table
+from chatapp.measure.figures import histogram
 from chatapp.measure.lanes import Setting
 from chatapp.measure.mt_bench import Bench, Progress
 from chatapp.measure.questions import Question, QuestionSet, read_questions
 from chatapp.measure.quiet import Machine
-from chatapp.measure.trace import histogram
 from chatapp.texts import LANGUAGES, Texts
 
 SETTING = Setting("a machine", "cpu", "pocket", "3/1/4", "float32", {"sglang": "0.5.23"})
@@ -64,7 +64,7 @@ class Engine:
                 done = tokens >= sampling.max_tokens
                 counts = Counts(on, len(lengths), sum(lengths) - len(lengths), histogram(lengths))
                 yield Chunk("x" * tokens, (7,) * tokens, len(ids), 0, tokens, counts,
-                            tuple(lengths[-1:]), at, "length" if done else None)  # fmt: skip
+                            tuple(lengths), at, "length" if done else None)  # fmt: skip
                 if done:
                     return
                 gained = min(3 if on else 1, sampling.max_tokens - tokens)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from chatapp.domain import Counts, Sampling
-from chatapp.engine.chunks import ChunkReader
+from chatapp.engine.chunks import read_chunk
 from chatapp.engine.client import EngineClient, generate_body
 from chatapp.errors import EngineError
 from chatapp.texts import LANGUAGES, Texts
@@ -174,33 +174,26 @@ def told(on: bool, lengths: list[int]) -> dict[str, Any]:
     }
 
 
-def test_each_chunk_has_the_steps_since_the_one_before() -> None:
-    reader = ChunkReader(10.0)
-    first = reader.read(event(1, speculation=told(True, [])), 10.5)
+def test_each_chunk_has_the_steps_so_far() -> None:
+    first = read_chunk(event(1, speculation=told(True, [])), 0.5)
     assert (first.step_lengths, first.at) == ((), 0.5)
-    assert reader.read(event(4, speculation=told(True, [3])), 11).step_lengths == (3,)
-    merged = reader.read(event(9, speculation=told(True, [3, 1, 4])), 12)
-    assert merged.step_lengths == (1, 4)
+    merged = read_chunk(event(9, speculation=told(True, [3, 1, 4])), 2)
+    assert merged.step_lengths == (3, 1, 4)
     assert merged.counts == Counts(True, 3, 5, (1, 0, 1, 1))
 
 
-def test_without_speculation_each_token_is_a_step() -> None:
-    reader = ChunkReader(0.0)
-    assert reader.read(event(1, speculation=told(False, [])), 1).step_lengths == ()
-    assert reader.read(event(2, speculation=told(False, [])), 1).step_lengths == (1,)
-    merged = reader.read(event(5, speculation=told(False, [])), 1)
-    assert merged.step_lengths == (1, 1, 1)
-    assert merged.counts == Counts()
+def test_without_speculation_there_are_no_steps() -> None:
+    chunk = read_chunk(event(5, speculation=told(False, [])), 1)
+    assert (chunk.step_lengths, chunk.counts) == ((), Counts())
 
 
 def test_without_the_plugin_only_the_last_event_has_counts() -> None:
-    reader = ChunkReader(0.0)
-    assert reader.read(event(4), 1).counts == Counts()
+    assert read_chunk(event(4), 1).counts == Counts()
     stock = {
         "spec_verify_ct": 3,
         "spec_num_correct_drafts": 4,
         "spec_correct_drafts_histogram": [1, 0, 2],
     }
-    last = reader.read(event(8, finish_reason={"type": "length"}, **stock), 2)
+    last = read_chunk(event(8, finish_reason={"type": "length"}, **stock), 2)
     assert last.counts == Counts(True, 3, 4, (1, 0, 2))
     assert last.step_lengths == ()

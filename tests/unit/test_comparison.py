@@ -16,8 +16,8 @@ from chatapp.chat.store import Store
 from chatapp.domain import Chunk, Counts, Role, Sampling
 from chatapp.errors import EngineError, StoreError
 from chatapp.measure.comparison import Comparing, LaneText, Plan, RunEnded, WarmingUp, order
+from chatapp.measure.figures import histogram
 from chatapp.measure.lanes import Setting, summarise
-from chatapp.measure.trace import histogram
 from chatapp.measure.verdict import verdict
 
 SETTING = Setting("a machine", "cpu", "pocket", "3/1/4", "float32")
@@ -65,8 +65,7 @@ class Clockwork:
             text = text.replace(self.swap, "?")
         ids = tuple(ord(char) for char in text)
         counts = Counts(on, len(lengths), sum(lengths) - len(lengths), histogram(lengths))
-        new = tuple(lengths[-1:]) if on else (1,) * (tokens > 1)
-        return Chunk(text, ids, 3, 0, tokens, counts, new, at, reason)
+        return Chunk(text, ids, 3, 0, tokens, counts, tuple(lengths), at, reason)
 
 
 async def compare(engine: Clockwork, plan: Plan = PLAN, setting: Setting = SETTING) -> Comparing:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from chatapp.domain import AutoChoice, Message, MessageState, Role, Sampling
 from chatapp.measure.averages import averages
+from chatapp.measure.figures import figures_of
 from chatapp.measure.lanes import Comparison, Run, Setting
-from chatapp.measure.trace import Arrival, Trace, figures_of
+from chatapp.measure.trace import Arrival, Trace
 from chatapp.measure.tuning import Answered, Attempt, Landscape
 from chatapp.measure.verdict import Observation, verdict
 from chatapp.texts import LANGUAGES, Texts
@@ -36,7 +37,7 @@ def trace_of_text(text: str, on: bool = True, speed: float = 0.1) -> Trace:
     counts = [1]
     for length in lengths:
         counts.append(counts[-1] + length)
-    arrivals = tuple(Arrival(0.2 + speed * n, c, n if on else 0) for n, c in enumerate(counts))
+    arrivals = [Arrival(0.2 + speed * n, c, n if on else 0) for n, c in enumerate(counts)]
     return Trace(on, 5, 0, ids, tuple(lengths) if on else (), arrivals)
 
 

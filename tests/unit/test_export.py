@@ -13,11 +13,12 @@ from starlette.testclient import TestClient
 from chatapp.chat.store import Store
 from chatapp.chat.traces import Traces, trace_from
 from chatapp.domain import Figures
-from chatapp.measure.trace import Arrival, Trace, figures_of
+from chatapp.measure.figures import figures_of
+from chatapp.measure.trace import Arrival, Trace
 from chatapp.settings import Settings
 from chatapp.ui.downloads import routes
 
-TRACE = Trace(True, 9, 0, tuple(range(8)), (4, 3), (Arrival(0.2, 1, 0), Arrival(0.6, 8, 2)))
+TRACE = Trace(True, 9, 0, tuple(range(8)), (4, 3), [Arrival(0.2, 1, 0), Arrival(0.6, 8, 2)])
 
 
 @pytest.fixture

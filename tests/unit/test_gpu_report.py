@@ -29,7 +29,7 @@ from chatapp.pairs.planned import planned
 from tests import nvml
 from tests.gpu import lane as lane_module
 from tests.gpu import report, smi
-from tests.gpu.arithmetic import Speed, accept_length, agreement, first_difference, ratio
+from tests.gpu.arithmetic import Speed, agreement, first_difference, ratio
 from tests.gpu.asking import Answer
 from tests.gpu.asking import speed as speed_of
 from tests.gpu.bench import FULL, REHEARSAL, Bench
@@ -212,10 +212,6 @@ def test_replies_that_arrive_at_once_tell_no_speed() -> None:
     assert speed_of(answers).high == 60.0
     with pytest.raises(ValueError, match="at once"):
         speed_of(answers[1:])
-
-
-def test_accept_length_counts_the_bonus() -> None:
-    assert accept_length(10, 23) == 3.3 and accept_length(0, 0) is None
 
 
 def test_counts_of_a_mixed_batch() -> None:

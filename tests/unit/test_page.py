@@ -78,7 +78,7 @@ class Scripted:
             last = "stop" if n == len(self.words) else None
             counts = Counts(speculation, n - 1, 0, (n - 1,)) if speculation else Counts()
             text, tokens = "".join(self.words[:n]), tuple(range(n))
-            steps = (1,) if n > 1 and speculation else ()
+            steps = (1,) * (n - 1) if speculation else ()
             yield Chunk(text, tokens, 3, 0, n, counts, steps, 0.1 * n, last)
 
 

@@ -22,7 +22,7 @@ from chatapp.domain import (
     Role,
     Tree,
 )
-from chatapp.measure.figures import LiveFigures
+from chatapp.measure.figures import Window
 from chatapp.texts import LANGUAGES, Texts
 from chatapp.ui import composer, empty, engine, figures, head, memory, numbers, rail, transcript
 from chatapp.ui.monitor import Moment
@@ -134,16 +134,20 @@ def test_without_speculation_there_is_no_accept_length_and_no_step() -> None:
 
 
 def test_the_panel_without_speculation_draws_no_steps() -> None:
-    shown = figures.settled([message(figures=measured(on=False))], True)
-    html = figures.panel(EN, shown, [], Tree(5, 4, 16))
+    html = figures.panel(EN, message(figures=measured(on=False)), True, [], Tree(5, 4, 16))
     assert "ec-steps" not in html and "ec-histogram" not in html
     assert "there is no accept length" in html
 
 
 def test_the_panel_counts_as_the_engine_counted() -> None:
-    live = LiveFigures(211.2, 205.0, 3.4, 3.38, 0.09, 66, 19, (1, 2, 3, 6, 5, 2), (3,) * 50)
-    shown = figures.running(live, MessageState.STREAMING, True)
-    html = figures.panel(EN, shown, [], Tree(5, 4, 16))
+    so_far = measured(
+        completion_tokens=66,
+        verify_steps=19,
+        accept_histogram=(1, 2, 3, 6, 5, 2),
+        step_lengths=(3,) * 50,
+    )
+    reply = message(figures=so_far, state=MessageState.STREAMING)
+    html = figures.panel(EN, reply, True, [], Tree(5, 4, 16), Window(211.2, 3.4))
     assert ">211<" in html and ">3.40<" in html and "66 / 19" in html
     assert html.count('<i style="--n:') == figures.STEPS
     assert html.count("<li title=") == 6 and "6 steps gained 4" in html
@@ -155,14 +159,14 @@ def test_averages_over_a_conversation_are_weighted_by_steps_and_seconds() -> Non
         message(figures=measured(verify_steps=30, accepted_drafts=30), language="en"),
         message(figures=measured(on=False, tokens_per_second=100.0)),
     ]
-    html = figures.panel(EN, figures.settled(said, True), said, None)
+    html = figures.panel(EN, figures.last_measured(said), True, said, None)
     assert "2.50" in html  # (60 + 40) / 40
     assert "4.00 / 2.00" in html
     assert "208 / 100" in html
 
 
 def test_a_conversation_without_replies_shows_dashes_and_no_zero() -> None:
-    html = figures.panel(EN, figures.settled([], True), [], Tree(3, 1, 4))
+    html = figures.panel(EN, figures.last_measured([]), True, [], Tree(3, 1, 4))
     assert html.count(numbers.NONE) == 2 and ">0" not in html
 
 
@@ -287,5 +291,5 @@ def test_no_text_of_the_page_is_missing_in_a_template() -> None:
             rail.foot(texts, status(state))
         for state in MessageState:
             transcript.reply(texts, message(state=state))
-            figures.panel(texts, figures.running(None, state, True), [], None)
+            figures.panel(texts, message(state=state), True, [], None)
         composer.box(texts), composer.dialogs(texts), rail.choices(texts)

@@ -31,10 +31,8 @@ class Lane:
                 prompt_tokens=len(prompt_ids),
                 cached_tokens=0,
                 completion_tokens=tokens,
-                counts=Counts(speculation, step, step * (self.length - 1))
-                if speculation
-                else Counts(),
-                step_lengths=(self.length,) if step else (),
+                counts=Counts(speculation),
+                step_lengths=(self.length,) * step if speculation else (),
                 at=0.3 + 0.1 * step,
                 finish_reason="stop" if step == 8 else None,
             )

@@ -49,7 +49,7 @@ class Garage:
             speed *= chance.uniform(1 - self.noise, 1 + self.noise)
             for tokens, at in ((1, 0.1), (41, 0.1 + 40 / speed)):
                 await asyncio.sleep(0)
-                counts = Counts(on, tokens // 4, tokens // 2, ())
+                counts = Counts(on, tokens // 4, tokens // 2, (0, 0, tokens // 4))
                 reason = None if tokens == 1 else "length"
                 yield Chunk("", (1,) * tokens, 1, 0, tokens, counts, (), at, reason)
 

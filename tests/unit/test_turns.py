@@ -32,7 +32,7 @@ from chatapp.domain import (
     SpeculationMode,
 )
 from chatapp.errors import EngineError, InputError, StoreError
-from chatapp.measure.trace import figures_of
+from chatapp.measure.figures import figures_of
 
 
 class Letters:
@@ -78,8 +78,8 @@ class Script:
                     prompt_tokens=len(prompt_ids),
                     cached_tokens=0,
                     completion_tokens=at + 1,
-                    counts=Counts(speculation, at, 0, (at,)),
-                    step_lengths=(1,) if at else (),
+                    counts=Counts(speculation, at, 0, (at,) if at else ()),
+                    step_lengths=(1,) * at,
                     at=0.1 * (at + 1),
                     finish_reason=self.finish_reason if last else None,
                 )
@@ -379,7 +379,7 @@ async def test_a_toggle_turned_in_the_middle_counts_from_the_next_reply(store: S
     turns = Turns(store, engine, Letters, choose)
     conversation = store.create_conversation("auto", speculation=False)
     async for update in turns.send(conversation.id, "one"):
-        if update.live:
+        if update.now:
             store.set_mode(conversation.id, SpeculationMode.AUTO)
     assert [speculation for *_, speculation in engine.asked] == [False] and not chosen
     async for _ in turns.send(conversation.id, "two"):
