@@ -26,6 +26,13 @@ def seconds(value: float | None) -> str:
     return f"{value:.2f}" if value < 9.995 else f"{value:.1f}"
 
 
+def milliseconds(value: float | None) -> str:
+    """One decimal below ten milliseconds, none above."""
+    if value is None:
+        return NONE
+    return f"{value:.1f}" if value < 9.95 else f"{value:.0f}"
+
+
 def memory_gb(size: int | None) -> str:
     """Bytes of memory in GB of 2³⁰ bytes."""
     return NONE if size is None else units.memory_gb(size)

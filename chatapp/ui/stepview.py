@@ -15,6 +15,7 @@ from chatapp.chat.messages import clean
 from chatapp.measure.steps import Decoder, Group, Source, groups
 from chatapp.measure.trace import Trace
 from chatapp.texts import Texts
+from chatapp.ui import numbers
 from chatapp.ui.render import render
 
 _IDS_SHOWN = 24
@@ -77,15 +78,11 @@ def _tip(texts: Texts, trace: Trace, group: Group) -> str:
         gained=len(group.token_ids),
         drafted=drafted,
         ids=ids,
-        ms=_ms(group.ms),
+        ms=numbers.milliseconds(group.ms),
     )
     if group.shared_by > group.last - group.first + 1:
         told += " " + texts("evidence.steps.shared", steps=group.shared_by)
     return told
-
-
-def _ms(value: float) -> str:
-    return f"{value:.1f}" if value < 10 else f"{value:.0f}"
 
 
 def _at(trace: Trace, tokens: int) -> float:
