@@ -123,10 +123,11 @@ class Figures:
     from the record of its stream, by the formulas of ``measure/figures.py``.
 
     ``tokens_per_second`` is the decode speed, ``ttft_s`` the time to the first token,
-    ``duration_s`` that to the last. ``accept_histogram[i]`` is the number of verify steps
-    that accepted ``i`` draft tokens, ``step_lengths`` the accept length of every one in
-    order. With ``simulated_accept_length`` the engine accepted that much whatever the
-    draft said.
+    ``duration_s`` that to the last, ``verify_step_s`` the time of a verify step; None where
+    it cannot be told, as of a reply from before that was measured.
+    ``accept_histogram[i]`` is the number of verify steps that accepted ``i`` draft tokens,
+    ``step_lengths`` the accept length of every one in order. With
+    ``simulated_accept_length`` the engine accepted that much whatever the draft said.
     """
 
     speculation: bool
@@ -142,6 +143,7 @@ class Figures:
     duration_s: float
     step_lengths: tuple[int, ...] = ()
     simulated_accept_length: float | None = None
+    verify_step_s: float | None = None
 
 
 class SpeculationMode(StrEnum):

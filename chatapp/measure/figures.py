@@ -5,10 +5,23 @@
 * **Decode speed**, tokens/s: tokens that came after the first chunk, divided by the time
   from the first chunk to the last. The prompt's pass is not in it.
 * **Time to first token**: from sending the request to the first chunk.
+* **Time per verify step**: the time from the first chunk to the last, divided by the verify
+  steps in between. Decode speed is accept length / time per verify step.
 
 *Now* means the last second for the speed, and the last ten verify steps for the accept
 length; the formulas are the same. Averages over replies (``averages``) take the same
 formulas of sums: all tokens gained by all verify steps, not a mean of means.
+
+A new figure of the panel takes three files and its texts, as ``verify_step_s`` shows:
+
+1. ``chatapp/domain.py``: a field of Figures, with a default, since replies that were kept
+   before have none;
+2. ``chatapp/measure/figures.py``: its formula in ``figures_of``, and in words above;
+3. ``chatapp/ui/figures.py``: its row in ``_reply_rows``;
+
+and its label ``page.figures.NAME`` in ``assets/texts/zh.toml`` and ``en.toml``. Store,
+export and reports keep every field there is. What the engine does not send yet comes first
+into Chunk (``chatapp/engine/chunks.py``) and into the trace.
 """
 
 from __future__ import annotations
@@ -52,6 +65,7 @@ def figures_of(trace: Trace) -> Figures:
         duration_s=arrivals[-1].at if arrivals else 0.0,
         step_lengths=trace.step_lengths,
         simulated_accept_length=trace.simulated_accept_length if trace.speculation else None,
+        verify_step_s=_step_time(arrivals),
     )
 
 
@@ -86,6 +100,14 @@ def _speed(arrivals: Sequence[Arrival]) -> float | None:
         return None
     first, last = arrivals[0], arrivals[-1]
     return decode_speed(last.tokens - first.tokens, last.at - first.at)
+
+
+def _step_time(arrivals: Sequence[Arrival]) -> float | None:
+    """Seconds per verify step; None where the steps are not told, or there were none."""
+    if not arrivals or arrivals[-1].steps == arrivals[0].steps:
+        return None
+    first, last = arrivals[0], arrivals[-1]
+    return (last.at - first.at) / (last.steps - first.steps)
 
 
 def _last_second(arrivals: Sequence[Arrival]) -> Sequence[Arrival]:

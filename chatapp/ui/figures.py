@@ -111,6 +111,8 @@ def _reply_rows(texts: Texts, figures: Figures, live: bool) -> list[tuple[str, s
     if figures.speculation:
         total = f"{tokens} / {numbers.count(figures.verify_steps)}"
         rows.append((texts("page.figures.total"), total))
+        step_ms = figures.verify_step_s and 1000 * figures.verify_step_s
+        rows.append((texts("page.figures.step_time"), f"{numbers.milliseconds(step_ms)} ms"))
     else:
         rows.append((texts("page.figures.tokens"), tokens))
     if live:

@@ -71,6 +71,13 @@ def test_decode_speed_leaves_the_first_chunk_out() -> None:
     assert figures.duration_s == pytest.approx(1.5)
 
 
+def test_the_time_of_a_verify_step_is_accept_length_by_decode_speed() -> None:
+    figures = figures_of(Trace.of(chunks_of([4, 1, 4, 3], gap=0.25)))
+    assert figures.verify_step_s == pytest.approx(0.25)
+    assert figures.accept_length / figures.verify_step_s == pytest.approx(figures.tokens_per_second)
+    assert figures_of(Trace.of(chunks_of([1] * 4, speculation=False))).verify_step_s is None
+
+
 def test_now_is_the_last_second_and_the_last_ten_steps() -> None:
     trace = Trace.of(chunks_of([1] * 20 + [5] * 10, gap=0.1))
     now, whole = window_of(trace), figures_of(trace)

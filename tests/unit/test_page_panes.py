@@ -143,12 +143,14 @@ def test_the_panel_counts_as_the_engine_counted() -> None:
     so_far = measured(
         completion_tokens=66,
         verify_steps=19,
+        verify_step_s=0.0163,
         accept_histogram=(1, 2, 3, 6, 5, 2),
         step_lengths=(3,) * 50,
     )
     reply = message(figures=so_far, state=MessageState.STREAMING)
     html = figures.panel(EN, reply, True, [], Tree(5, 4, 16), Window(211.2, 3.4))
     assert ">211<" in html and ">3.40<" in html and "66 / 19" in html
+    assert "<dt>Time per verify step</dt><dd>16 ms</dd>" in html
     assert html.count('<i style="--n:') == figures.STEPS
     assert html.count("<li title=") == 6 and "6 steps gained 4" in html
 
