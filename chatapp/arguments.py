@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from chatapp.domain import Tree
 from chatapp.texts import Texts, system_language
 
 _PASSED_ON = ("test", "train")
-_TAKE_A_VALUE = tuple("--port --data-dir --device --pair --preset --language --engine-arg".split())
+_TAKE_A_VALUE = ("--port", "--data-dir", "--device", "--pair", "--preset", "--language")
+_TAKE_A_VALUE += ("--engine-url", "--engine-key-file", "--engine-arg")
 
 
 def parse(argv: Sequence[str], language: str | None = None) -> argparse.Namespace:
@@ -63,7 +63,7 @@ def _parser(
     return parser
 
 
-def _option(parser: argparse.ArgumentParser, texts: Texts, *names: str, **how: Any) -> None:
+def _option(parser: argparse.ArgumentParser, texts: Texts, *names: str, **how: object) -> None:
     """Adds one option or argument; its help stands under its name in the catalogue."""
     key = names[0].lstrip("-").replace("-", "_")
     parser.add_argument(*names, help=texts(f"cli.options.{key}"), **how)
@@ -75,6 +75,8 @@ def _common(parser: argparse.ArgumentParser, texts: Texts) -> None:
     _option(parser, texts, "--device", choices=("auto", "cpu", "cuda"))
     _option(parser, texts, "--pair", metavar="NAME|TARGET_DIR,DRAFT_DIR")
     _option(parser, texts, "--preset", metavar="NAME")
+    _option(parser, texts, "--engine-url", metavar="URL")
+    _option(parser, texts, "--engine-key-file", metavar="FILE")
     _option(parser, texts, "--engine-arg", dest="engine_args", action="append", metavar="ARG")
 
 
@@ -177,9 +179,7 @@ _OPTIONS: dict[str, Callable[[argparse.ArgumentParser, Texts], None]] = {
 COMMANDS = tuple(_OPTIONS)
 
 
-def _number(
-    kind: type[int] | type[float], low: float, high: float | None = None
-) -> Callable[[str], float]:
+def _number(kind: type, low: float, high: float | None = None) -> Callable[[str], float]:
     """An argparse type: a number of ``kind`` in a range."""
 
     def read(text: str) -> float:

@@ -96,8 +96,9 @@ class Chunk:
 
     ``step_lengths`` are the accept lengths of its verify steps, in order; empty where
     there is none, or where the engine does not tell them. ``at`` is in seconds since the
-    request was sent. ``finish_reason`` is set on the last chunk only: ``stop``,
-    ``length`` or ``abort``.
+    request was sent. On the last chunk only: ``finish_reason`` (``stop``, ``length`` or
+    ``abort``), and ``decode_s``, the seconds from the first token to the last by the
+    engine's own clock, where it tells them.
     """
 
     text: str
@@ -109,6 +110,7 @@ class Chunk:
     step_lengths: tuple[int, ...]
     at: float
     finish_reason: str | None = None
+    decode_s: float | None = None
 
 
 class Role(StrEnum):
@@ -240,12 +242,42 @@ class Phase:
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that has happened to the connection; ``key`` names its words. ``at`` in
+    epoch seconds."""
+
+    key: str
+    at: float
+    values: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """What an engine that somebody else runs tells of itself; empty where it does not.
+
+    ``secure``: nobody on the way to ``host`` can read along. ``machine``: its accelerator,
+    ``version``: that of SGLang. ``counts``: every chunk tells its verify steps. ``notice``
+    is the last thing that happened to the connection.
+    """
+
+    host: str
+    secure: bool = False
+    machine: str = ""
+    version: str = ""
+    drafter: str | None = None
+    context_length: int = 0
+    counts: bool = True
+    notice: Notice | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class EngineStatus:
     """What is known of the engine at this moment.
 
     ``switch`` tells whether speculation can be switched per request; when it cannot,
     ``switch_reason`` is the catalogue key that says why. ``failure`` is an error key with
-    its values (``errors.py``) and ``log_tail`` the end of its log.
+    its values (``errors.py``) and ``log_tail`` the end of its log. ``elsewhere`` is set
+    where somebody else runs it.
     """
 
     state: EngineState
@@ -263,6 +295,7 @@ class EngineStatus:
     failure: str | None = None
     failure_values: dict[str, str] = field(default_factory=dict)
     log_tail: tuple[str, ...] = ()
+    elsewhere: Elsewhere | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,11 @@ def store(data_dir: Path) -> Path:
     return data_dir / "eaglechat.sqlite3"
 
 
+def engine_key(data_dir: Path) -> Path:
+    """The key of an engine elsewhere, for its owner's eyes alone."""
+    return data_dir / "engine-key.json"
+
+
 def engine_log(data_dir: Path) -> Path:
     return data_dir / "engine.log"
 

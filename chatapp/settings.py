@@ -11,8 +11,9 @@ import shlex
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, PrivateAttr, ValidationError, field_validator
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -42,6 +43,9 @@ class Settings(BaseSettings):
     pair: str = Field(default="auto", min_length=1)
     preset: str = Field(default="auto", min_length=1)
     engine_args: Annotated[tuple[str, ...], NoDecode] = ()
+    engine_url: str | None = None
+    engine_key: SecretStr | None = None
+    engine_key_file: Path | None = None
     language: Literal["auto", "zh", "en"] = "auto"
 
     _sources: dict[str, Source] = PrivateAttr(default_factory=dict)
@@ -88,10 +92,26 @@ class Settings(BaseSettings):
             return tuple(word for item in value for word in _split(str(item)))
         return value
 
+    @field_validator("engine_url", mode="after")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        return None if value is None else engine_address(value)
+
     @field_validator("data_dir", mode="after")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
+
+
+def engine_address(text: str) -> str:
+    """``http://host:30000/v1/`` → ``http://host:30000``: the OpenAI one will do as well.
+    Raises ValueError where it is no address, or has a key in it, which would be shown."""
+    parts = urlsplit(text.strip())
+    named = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    if not named or "@" in parts.netloc or parts.query or parts.fragment:
+        raise ValueError("http://HOST:PORT or https://HOST:PORT")
+    path = parts.path.rstrip("/").removesuffix("/v1")
+    return f"{parts.scheme}://{parts.netloc}{path}"
 
 
 def _split(item: str) -> list[str]:

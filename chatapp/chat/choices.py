@@ -1,4 +1,4 @@
-"""What was chosen on the page: pair, preset, and the tree that was found to be fastest.
+"""What was chosen on the page: pair, preset, an engine elsewhere, the tree found to be fastest.
 
 Every command goes by it. They read without opening the Store: that would settle replies
 which a running app is just writing.
@@ -17,18 +17,21 @@ from chatapp.chat.store import Store
 from chatapp.domain import Pair, Tree
 from chatapp.settings import Settings
 
-_NOT_CHOSEN = "auto"
+_NOT_CHOSEN = ("auto", None)
+# Whoever asks for one of these on the command line means an engine on this machine.
+_LOCAL = ("pair", "device", "engine_args")
 
 
 def with_choices(settings: Settings) -> Settings:
     """The settings with what was chosen on the page; a flag, the environment and the file
     say more than that."""
     kept = _kept(settings)
+    here = any(settings.source(name) == "flag" for name in _LOCAL)
     chosen = {
         name: value
-        for name in ("pair", "preset")
+        for name in ("pair", "preset", *(() if here else ("engine_url",)))
         if settings.source(name) == "default"
-        and getattr(settings, name) == _NOT_CHOSEN
+        and getattr(settings, name) in _NOT_CHOSEN
         and (value := kept.get(name))
     }
     return settings.model_copy(update=chosen) if chosen else settings

@@ -1,4 +1,4 @@
-"""The engine that ``ask`` talks to: that of the running app, else one of its own."""
+"""The engine that ``ask`` talks to: one elsewhere, that of the running app, or one of its own."""
 
 from __future__ import annotations
 
@@ -13,15 +13,19 @@ from typing import Any
 import psutil
 
 from chatapp import locations
+from chatapp.chat.choices import with_choices
 from chatapp.commands.start_line import shown_start
 from chatapp.devices import engine_device
 from chatapp.domain import Tree
 from chatapp.engine.client import EngineClient
+from chatapp.engine.engine import Prompt
 from chatapp.engine.onlooker import Onlooker
 from chatapp.engine.planning import find_pair
 from chatapp.engine.process import Engine, attach
 from chatapp.engine.prompt import ChatPrompt
 from chatapp.engine.record import EngineRecord
+from chatapp.engine.remote.address import Address, address_of
+from chatapp.engine.remote.engine import RemoteEngine
 from chatapp.errors import EngineError
 from chatapp.settings import Settings
 
@@ -36,7 +40,7 @@ class Answerer:
     accept length that is made up there, if it is."""
 
     client: EngineClient
-    prompt: ChatPrompt
+    prompt: Prompt
     device: str
     simulated: float | None = None
 
@@ -44,6 +48,11 @@ class Answerer:
 @asynccontextmanager
 async def answerer(settings: Settings, say: Say) -> AsyncIterator[Answerer]:
     """An engine that is ready; one that was started for this is stopped after it."""
+    address = address_of(with_choices(settings))
+    if address is not None:
+        async with _elsewhere(address, settings, say) as connected:
+            yield connected
+        return
     running = await _running(settings, say)
     if running is not None:
         try:
@@ -53,6 +62,22 @@ async def answerer(settings: Settings, say: Say) -> AsyncIterator[Answerer]:
         return
     async with _own(settings, say) as own:
         yield own
+
+
+@asynccontextmanager
+async def _elsewhere(address: Address, settings: Settings, say: Say) -> AsyncIterator[Answerer]:
+    engine = RemoteEngine(address, settings.data_dir)
+    try:
+        await engine.start()
+        await engine.ready()
+        status, client = engine.status(), engine.client
+        say("elsewhere", model=status.pair_name, host=address.host)
+        try:
+            yield Answerer(client, engine.prompt(), status.device, status.simulated_accept_length)
+        finally:
+            await client.aclose()
+    finally:
+        await engine.stop()
 
 
 async def _running(settings: Settings, say: Say) -> Answerer | None:
@@ -81,14 +106,12 @@ def _simulated(info: dict[str, Any]) -> float | None:
 
 def _usable_context(info: dict[str, Any]) -> int | None:
     """The engine's context without what it keeps for the tree; None: the target's."""
-    context: int | None = info.get("context_length")
-    told = (
-        info.get(f"speculative_{name}") for name in ("num_steps", "eagle_topk", "num_draft_tokens")
-    )
-    shape = [number for number in told if number is not None]
-    if context is None or len(shape) < 3:
+    context = info.get("context_length")
+    shape = [info.get(f"speculative_{name}") for name in ("num_steps", "eagle_topk")]
+    tokens = info.get("speculative_num_draft_tokens")
+    if context is None or tokens is None or None in shape:
         return context
-    return context - Tree(*shape).reserved_tokens
+    return context - Tree(*shape, tokens).reserved_tokens
 
 
 async def _info(record: EngineRecord, client: EngineClient) -> dict[str, Any] | None:

@@ -12,5 +12,4 @@ _MODULES = {"switch": "bench_switch", "mt-bench": "bench_mt", "tune": "bench_tun
 
 def main(arguments: Namespace, settings: Settings) -> int:
     module = importlib.import_module(f"chatapp.commands.{_MODULES[arguments.what]}")
-    code: int = module.main(arguments, settings)
-    return code
+    return module.main(arguments, settings)

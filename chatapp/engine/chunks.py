@@ -33,6 +33,7 @@ def _chunk(event: dict[str, Any], meta: dict[str, Any], at: float) -> Chunk:
         step_lengths=tuple(told.get("step_lengths", ())) if told.get("on") else (),
         at=at,
         finish_reason=_finish_reason(meta.get("finish_reason")),
+        decode_s=_decode_s(meta),
     )
 
 
@@ -53,6 +54,11 @@ def _counts(meta: dict[str, Any]) -> Counts:
             histogram=tuple(meta.get("spec_correct_drafts_histogram") or ()),
         )
     return Counts()
+
+
+def _decode_s(meta: dict[str, Any]) -> float | None:
+    whole, first = meta.get("e2e_latency"), meta.get("first_token_latency")
+    return None if whole is None or first is None else float(whole) - float(first)
 
 
 def _finish_reason(told: dict[str, Any] | None) -> str | None:

@@ -10,7 +10,7 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -35,7 +35,7 @@ class EngineClient:
 
     async def stream(
         self, prompt_ids: Sequence[int], sampling: Sampling, speculation: bool
-    ) -> AsyncGenerator[Chunk]:
+    ) -> AsyncIterator[Chunk]:
         """The reply to ``prompt_ids``, chunk by chunk; the last has a finish reason."""
         request_id = secrets.token_hex(16)
         body = generate_body(prompt_ids, sampling, speculation) | {"rid": request_id}
@@ -57,23 +57,21 @@ class EngineClient:
         async with self._client() as client:
             response = await client.get("/server_info", timeout=30)
             _check(response)
-            told: dict[str, Any] = response.json()
-            return told
+            return response.json()
 
     async def loads(self) -> dict[str, Any]:
         """How full it is at this moment; costs the engine next to nothing."""
         async with self._client() as client:
             response = await client.get("/v1/loads", timeout=2)
             _check(response)
-            told: dict[str, Any] = response.json()
-            return told
+            return response.json()
 
     async def aclose(self) -> None:
         """Waits for aborts that are still on their way."""
         if self._aborts:
             await asyncio.wait(set(self._aborts), timeout=5)
 
-    async def _events(self, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
+    async def _events(self, body: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
         async with self._client() as client:
             async with aconnect_sse(client, "POST", "/generate", json=body) as source:
                 if source.response.is_error:
@@ -87,21 +85,24 @@ class EngineClient:
     @asynccontextmanager
     async def _client(self) -> AsyncIterator[httpx.AsyncClient]:
         """A client per request: connections belong to one event loop, and on loopback they
-        cost nothing. Proxy variables do not count."""
-        secure = self.base_url.startswith("https:")
+        cost nothing."""
         try:
-            async with httpx.AsyncClient(
-                base_url=self.base_url,
-                headers=self._headers,
-                timeout=_TIMEOUT,
-                trust_env=False,
-                verify=secure,
-            ) as client:
+            async with httpx.AsyncClient(**self._options()) as client:
                 yield client
         except (httpx.HTTPError, SSEError, httpx.StreamError) as error:
             raise EngineError(_transport_key(error)) from error
         except json.JSONDecodeError as error:
             raise EngineError("engine_strange_answer") from error
+
+    def _options(self) -> dict[str, Any]:
+        """Of an engine on this machine. Proxy variables do not count."""
+        return {
+            "base_url": self.base_url,
+            "headers": self._headers,
+            "timeout": _TIMEOUT,
+            "trust_env": False,
+            "verify": False,
+        }
 
     async def _abort(self, request_id: str) -> None:
         """Goes on by itself when whoever stops cannot wait."""
@@ -138,7 +139,7 @@ def generate_body(
 
 
 def _event(data: str) -> dict[str, Any]:
-    event: dict[str, Any] = json.loads(data)
+    event = json.loads(data)
     if "error" in event:
         raise EngineError("engine_refused", reason=_reason(event))
     return event

@@ -15,7 +15,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psutil
@@ -267,7 +266,7 @@ class Engine:
             pid=None,
         )
 
-    def _set(self, state: EngineState, **fields: Any) -> None:
+    def _set(self, state: EngineState, **fields: object) -> None:
         self._status = replace(self._status, state=state, **fields)
 
     def _write_record(self, launched: LaunchedEngine) -> None:

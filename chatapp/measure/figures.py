@@ -8,6 +8,8 @@
 * **Time per verify step**: the time from the first chunk to the last, divided by the verify
   steps in between. Decode speed is accept length / time per verify step.
 
+Of a stream that was held back on its way (``held_back``) no time is a figure.
+
 *Now* means the last second for the speed, and the last ten verify steps for the accept
 length; the formulas are the same. Averages over replies (``averages``) take the same
 formulas of sums: all tokens gained by all verify steps, not a mean of means.
@@ -36,6 +38,7 @@ from chatapp.measure.trace import Arrival, Trace
 
 WINDOW_S = 1.0
 WINDOW_STEPS = 10
+NOTICED_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,8 @@ def figures_of(trace: Trace) -> Figures:
     arrivals = trace.arrivals
     counts = trace.histogram or histogram(trace.step_lengths)
     steps, drafts = sum(counts), sum(number * times for number, times in enumerate(counts))
+    span = arrivals[-1].at - arrivals[0].at if arrivals else 0.0
+    timed = () if held_back(span, trace.decode_s) else arrivals
     return Figures(
         speculation=trace.speculation,
         prompt_tokens=trace.prompt_tokens,
@@ -60,12 +65,12 @@ def figures_of(trace: Trace) -> Figures:
         accepted_drafts=drafts,
         accept_histogram=counts,
         accept_length=accept_length(steps, drafts),
-        tokens_per_second=_speed(arrivals),
-        ttft_s=arrivals[0].at if arrivals else None,
+        tokens_per_second=_speed(timed),
+        ttft_s=timed[0].at if timed else None,
         duration_s=arrivals[-1].at if arrivals else 0.0,
         step_lengths=trace.step_lengths,
         simulated_accept_length=trace.simulated_accept_length if trace.speculation else None,
-        verify_step_s=_step_time(arrivals),
+        verify_step_s=_step_time(timed),
     )
 
 
@@ -76,6 +81,12 @@ def window_of(trace: Trace) -> Window:
         tokens_per_second=_speed(_last_second(trace.arrivals)),
         accept_length=accept_length(len(lengths), sum(lengths) - len(lengths)),
     )
+
+
+def held_back(span_s: float, decode_s: float | None) -> bool:
+    """Whether a stream came in far less time than the engine took to write it: something on
+    the way kept it, and when its chunks came says nothing of the engine."""
+    return decode_s is not None and decode_s >= NOTICED_S and span_s < decode_s / 2
 
 
 def accept_length(verify_steps: int, accepted_drafts: int) -> float | None:

@@ -23,9 +23,7 @@ class Gpus:
     def __init__(self, nvml: Any = None) -> None:
         """``nvml`` is the ``pynvml`` module or something that behaves like it."""
         if nvml is None:
-            import pynvml
-
-            nvml = pynvml
+            import pynvml as nvml
         self._nvml = nvml
         # The last is no NVMLError: functions that an old driver does not have.
         mismatch = getattr(nvml, "NVMLLibraryMismatchError", nvml.NVMLError)

@@ -29,6 +29,7 @@ class Trace:
     ``step_lengths`` is empty when speculation was off: there was no verify step.
     ``histogram`` counts the steps by accepted drafts; an engine without our plug-in tells
     that alone. ``simulated_accept_length``: what the engine was told to make up, if it was.
+    ``decode_s``: the time from the first token to the last by the engine's own clock.
     """
 
     speculation: bool
@@ -39,6 +40,7 @@ class Trace:
     arrivals: list[Arrival] = field(default_factory=list)
     histogram: tuple[int, ...] = ()
     simulated_accept_length: float | None = None
+    decode_s: float | None = None
 
     @classmethod
     def of(cls, chunks: Iterable[Chunk], speculation: bool = True) -> Trace:
@@ -53,5 +55,5 @@ class Trace:
         self.speculation = chunk.counts.speculation
         self.prompt_tokens, self.cached_tokens = chunk.prompt_tokens, chunk.cached_tokens
         self.token_ids, self.step_lengths = chunk.token_ids, chunk.step_lengths
-        self.histogram = chunk.counts.histogram
+        self.histogram, self.decode_s = chunk.counts.histogram, chunk.decode_s
         self.arrivals.append(Arrival(chunk.at, chunk.completion_tokens, len(chunk.step_lengths)))

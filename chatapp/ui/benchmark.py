@@ -187,8 +187,7 @@ def _report(texts: Texts, path: Path) -> dict[str, str]:
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        told: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        return told
+        return json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         return None
 

@@ -218,6 +218,6 @@ class Drawing:
     def _conversation(self, tab: Tab) -> Conversation | None:
         """None for one that is new, or that another tab has deleted."""
         try:
-            return self._services.store.conversation(tab.conversation) if tab.conversation else None
+            return tab.conversation and self._services.store.conversation(tab.conversation)
         except StoreError:
             return None
