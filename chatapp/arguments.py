@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from chatapp.domain import Tree
 from chatapp.texts import Texts, system_language
@@ -63,7 +64,7 @@ def _parser(
     return parser
 
 
-def _option(parser: argparse.ArgumentParser, texts: Texts, *names: str, **how: object) -> None:
+def _option(parser: argparse.ArgumentParser, texts: Texts, *names: str, **how: Any) -> None:
     """Adds one option or argument; its help stands under its name in the catalogue."""
     key = names[0].lstrip("-").replace("-", "_")
     parser.add_argument(*names, help=texts(f"cli.options.{key}"), **how)
@@ -179,7 +180,9 @@ _OPTIONS: dict[str, Callable[[argparse.ArgumentParser, Texts], None]] = {
 COMMANDS = tuple(_OPTIONS)
 
 
-def _number(kind: type, low: float, high: float | None = None) -> Callable[[str], float]:
+def _number(
+    kind: type[int] | type[float], low: float, high: float | None = None
+) -> Callable[[str], float]:
     """An argparse type: a number of ``kind`` in a range."""
 
     def read(text: str) -> float:

@@ -11,6 +11,7 @@ import sys
 import traceback
 from argparse import Namespace
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 
 from chatapp import locations
@@ -31,7 +32,8 @@ from chatapp.texts import Texts, system_language
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs one command and ends the process with its exit code."""
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # a terminal that cannot show it all
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that cannot show it all
     sys.exit(run(sys.argv[1:] if argv is None else argv))
 
 
@@ -40,7 +42,8 @@ def run(argv: Sequence[str]) -> int:
     settle(Texts(system_language()))
     try:
         command = importlib.import_module(f"chatapp.commands.{arguments.command}")
-        return command.main(arguments, load_settings(arguments))
+        code: int = command.main(arguments, load_settings(arguments))
+        return code
     except ProductError as error:
         print(error.words(Texts(system_language())), file=sys.stderr)
         return exit_code(error)

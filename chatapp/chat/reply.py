@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from concurrent.futures import Future
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -37,7 +37,7 @@ _ENDED = (MessageState.FINISHED, MessageState.STOPPED, MessageState.FAILED)
 _log = logging.getLogger(__name__)
 
 Ready = Callable[[], Awaitable[FittedPrompt]]
-Stream = Callable[[FittedPrompt, Sampling, bool], AsyncIterator[Chunk]]
+Stream = Callable[[FittedPrompt, Sampling, bool], AsyncGenerator[Chunk]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class RunningReply:
         self._task = self._loop.create_task(self._write())
         self._task.add_done_callback(lambda _: self._ended.set_result(None))
 
-    async def updates(self) -> AsyncIterator[TurnUpdate]:
+    async def updates(self) -> AsyncGenerator[TurnUpdate]:
         """The newest update whenever there is one, and twice a second in any case. Whoever
         stops reading stops the reply; one that still waits goes on waiting on disk."""
         try:
@@ -140,7 +140,7 @@ class RunningReply:
             _log.exception("a reply could not be written")
             self._settle(MessageState.FAILED, error="reply_failed")
 
-    async def _read(self, stream: AsyncIterator[Chunk]) -> None:
+    async def _read(self, stream: AsyncGenerator[Chunk]) -> None:
         finish_reason = None
         async with aclosing(stream) as chunks:
             async for chunk in chunks:

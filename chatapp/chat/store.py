@@ -309,7 +309,7 @@ def _message(row: sqlite3.Row) -> Message:
 def figures_from(column: str | None) -> Figures | None:
     if column is None:
         return None
-    values = {
+    values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in json.loads(column).items()
     }

@@ -7,7 +7,7 @@ waits, visibly, and goes on by itself once it is.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Protocol
@@ -64,7 +64,7 @@ class Turns:
 
     async def send(
         self, conversation_id: int, text: str, sampling: Sampling | None = None
-    ) -> AsyncIterator[TurnUpdate]:
+    ) -> AsyncGenerator[TurnUpdate]:
         """Write ``text`` down and answer it. Raises InputError before anything is written."""
         message = check_message(text)
         self._refuse_if_busy(conversation_id)
@@ -80,7 +80,7 @@ class Turns:
 
     async def retry(
         self, conversation_id: int, sampling: Sampling | None = None
-    ) -> AsyncIterator[TurnUpdate]:
+    ) -> AsyncGenerator[TurnUpdate]:
         """Answer the last user message again; the new reply takes the old one's place."""
         self._refuse_if_busy(conversation_id)
         user = self._last_user(conversation_id)
@@ -89,7 +89,7 @@ class Turns:
             async for update in updates:
                 yield update
 
-    async def resume_waiting(self, conversation_id: int) -> AsyncIterator[TurnUpdate]:
+    async def resume_waiting(self, conversation_id: int) -> AsyncGenerator[TurnUpdate]:
         """Go on with a reply that still waits, after a restart say; else yields nothing."""
         if conversation_id in self._running:
             return
@@ -121,7 +121,7 @@ class Turns:
 
     async def _answer(
         self, user: Message, reply: Message, sampling: Sampling | None
-    ) -> AsyncIterator[TurnUpdate]:
+    ) -> AsyncGenerator[TurnUpdate]:
         conversation = self._store.conversation(user.conversation_id)
         speculation = conversation.speculation
         if conversation.mode is SpeculationMode.AUTO and self._choose is not None:
@@ -155,8 +155,11 @@ class Turns:
 
     def _stream(
         self, prompt: FittedPrompt, sampling: Sampling, speculation: bool
-    ) -> AsyncIterator[Chunk]:
-        return self._engine.client.stream(prompt.ids, sampling, speculation)
+    ) -> AsyncGenerator[Chunk]:
+        chunks: AsyncGenerator[Chunk] = self._engine.client.stream(
+            prompt.ids, sampling, speculation
+        )
+        return chunks
 
     def _refuse_if_busy(self, conversation_id: int) -> None:
         if conversation_id in self._running:

@@ -7,7 +7,6 @@ per line; what else there is to say goes to standard error.
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from argparse import Namespace
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from chatapp.chat.history import check_length
 from chatapp.chat.language import detect
 from chatapp.chat.messages import check_message, clean
 from chatapp.commands.ask_engine import Answerer, answerer
+from chatapp.commands.json_output import print_json
 from chatapp.domain import Chunk, Figures, Role, Sampling
 from chatapp.errors import InputError, UsageError
 from chatapp.measure.acceptance import positions
@@ -38,8 +38,6 @@ def main(arguments: Namespace, settings: Settings) -> int:
         print(texts(f"ask.{key}", **values), file=sys.stderr, flush=True)
 
     prompts = _prompts(arguments, say)
-    if arguments.json:
-        sys.stdout.reconfigure(encoding="utf-8")
     asyncio.run(_answer_all(prompts, arguments, settings, say))
     return 0
 
@@ -56,7 +54,7 @@ async def _answer_all(
             show = _Show(silent=arguments.json)
             last, figures = await _answer(chosen, text, arguments, show)
             if arguments.json:
-                print(json.dumps(report(last, figures), ensure_ascii=False), flush=True)
+                print_json(report(last, figures))
             else:
                 show.end(last.text)
                 print(figures_line(Texts(system_language()), figures), file=sys.stderr, flush=True)

@@ -106,12 +106,14 @@ def _simulated(info: dict[str, Any]) -> float | None:
 
 def _usable_context(info: dict[str, Any]) -> int | None:
     """The engine's context without what it keeps for the tree; None: the target's."""
-    context = info.get("context_length")
-    shape = [info.get(f"speculative_{name}") for name in ("num_steps", "eagle_topk")]
-    tokens = info.get("speculative_num_draft_tokens")
-    if context is None or tokens is None or None in shape:
+    context: int | None = info.get("context_length")
+    told = (
+        info.get(f"speculative_{name}") for name in ("num_steps", "eagle_topk", "num_draft_tokens")
+    )
+    shape = [number for number in told if number is not None]
+    if context is None or len(shape) < 3:
         return context
-    return context - Tree(*shape, tokens).reserved_tokens
+    return context - Tree(*shape).reserved_tokens
 
 
 async def _info(record: EngineRecord, client: EngineClient) -> dict[str, Any] | None:

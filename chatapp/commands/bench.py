@@ -12,4 +12,5 @@ _MODULES = {"switch": "bench_switch", "mt-bench": "bench_mt", "tune": "bench_tun
 
 def main(arguments: Namespace, settings: Settings) -> int:
     module = importlib.import_module(f"chatapp.commands.{_MODULES[arguments.what]}")
-    return module.main(arguments, settings)
+    code: int = module.main(arguments, settings)
+    return code

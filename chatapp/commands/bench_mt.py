@@ -19,6 +19,7 @@ from chatapp import locations
 from chatapp.chat.language import detect
 from chatapp.chat.messages import cells as width
 from chatapp.commands.bench_pair import measured_pair
+from chatapp.commands.json_output import print_json
 from chatapp.devices import engine_device
 from chatapp.domain import Pair, Sampling
 from chatapp.engine.own import own_engine
@@ -60,8 +61,7 @@ def main(arguments: Namespace, settings: Settings) -> int:
     if wanted := getattr(arguments, "report", None):
         paths.append(_write(Path(wanted), told, texts))
     if arguments.json:
-        sys.stdout.reconfigure(encoding="utf-8")
-        print(json.dumps(told, ensure_ascii=False))
+        print_json(told)
     else:
         print(terminal_table(told, texts))
     for path in paths:

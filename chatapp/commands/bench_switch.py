@@ -7,7 +7,6 @@ else to standard error.
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import sys
 from argparse import Namespace
@@ -18,6 +17,7 @@ from typing import Any
 from chatapp import locations
 from chatapp.chat.language import detect
 from chatapp.commands.bench_pair import measured_pair
+from chatapp.commands.json_output import print_json
 from chatapp.devices import engine_device
 from chatapp.domain import Pair, Role, Sampling
 from chatapp.engine.process import Engine
@@ -43,7 +43,7 @@ def main(arguments: Namespace, settings: Settings) -> int:
     pair = measured_pair(arguments, settings)
     told = asyncio.run(measure(arguments, pair, settings, say))
     if arguments.json:
-        print(json.dumps(told, ensure_ascii=False))
+        print_json(told)
     else:
         print(table(told, texts))
     return 0

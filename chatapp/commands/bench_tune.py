@@ -16,12 +16,14 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from chatapp import locations
 from chatapp.chat.choices import keep_tree
 from chatapp.chat.language import detect
 from chatapp.chat.store import Store
 from chatapp.commands.bench_mt import engine_for, setting_for
+from chatapp.commands.json_output import print_json
 from chatapp.domain import Pair, Role, Sampling, Tree
 from chatapp.engine.planning import find_pair
 from chatapp.engine.process import attach
@@ -48,8 +50,7 @@ def main(arguments: Namespace, settings: Settings) -> int:
     told = tune_report.document(landscape, _now())
     _save(told, settings)
     if arguments.json:
-        sys.stdout.reconfigure(encoding="utf-8")
-        print(json.dumps(told, ensure_ascii=False))
+        print_json(told)
     else:
         print(tune_report.bars(landscape, texts))
         print(tune_report.conclusion(landscape, texts))
@@ -119,7 +120,7 @@ def _progress(racing: Racing, texts: Texts) -> None:
         )
 
 
-def _save(told: dict, settings: Settings) -> None:
+def _save(told: dict[str, Any], settings: Settings) -> None:
     stem = "tune-" + told["created"][:19].replace(":", "").replace("T", "-")
     path = locations.bench(settings.data_dir) / f"{stem}.json"
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 
 from chatapp.commands import checkup
+from chatapp.commands.json_output import print_json
 from chatapp.errors import ProductError
 from chatapp.settings import Settings
 from chatapp.texts import Texts, system_language
@@ -30,7 +30,7 @@ def main(arguments: Namespace, settings: Settings) -> int:
         checks = list(examine(settings, texts))
         ok = all(check.ok for check in checks)
         report = {"ok": ok, "checks": [asdict(check) for check in checks]}
-        print(json.dumps(report, ensure_ascii=False))
+        print_json(report)
     else:
         ok = all([_show(check, texts) for check in examine(settings, texts)])
         print(texts("doctor.good" if ok else "doctor.bad"))

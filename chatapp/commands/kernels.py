@@ -7,7 +7,6 @@ and the tree that would be started, and for the pair that such a card is meant f
 from __future__ import annotations
 
 import importlib.util
-import json
 import sys
 import tempfile
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from chatapp import locations
 from chatapp.chat.choices import tuned, with_choices
+from chatapp.commands.json_output import print_json
 from chatapp.domain import Card, Pair, PhaseProgress
 from chatapp.engine.command import engine_command, engine_environment
 from chatapp.engine.how_far import how_far
@@ -56,7 +56,7 @@ def _build(arguments: Namespace, settings: Settings, texts: Texts) -> int:
     if arguments.json:
         found = [asdict(kernel) for kernel in cache.kernels()]
         seconds = round(time.monotonic() - began, 1)
-        print(json.dumps({"arch": arch, "seconds": seconds, "kernels": found}))
+        print_json({"arch": arch, "seconds": seconds, "kernels": found})
     else:
         _list(False, texts)
     return 0
@@ -85,7 +85,7 @@ def _line(progress: Progress, texts: Texts) -> str:
 def _list(as_json: bool, texts: Texts) -> int:
     found = cache.kernels()
     if as_json:
-        print(json.dumps({"kernels": [asdict(kernel) for kernel in found]}))
+        print_json({"kernels": [asdict(kernel) for kernel in found]})
         return 0
     for kernel in found:
         arch = kernel.arch or texts("kernels.any_card")

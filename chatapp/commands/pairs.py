@@ -6,12 +6,12 @@ use; 130 after an interrupt, which keeps what has arrived.
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from argparse import Namespace
 from typing import Any
 
+from chatapp.commands.json_output import print_json
 from chatapp.commands.progress_line import follow
 from chatapp.domain import Pair
 from chatapp.errors import PairError, UsageError
@@ -38,7 +38,7 @@ def main(arguments: Namespace, settings: Settings) -> int:
 def _list(arguments: Namespace, settings: Settings, texts: Texts) -> int:
     rows = [_row(name, settings) for name in (*known_pairs(), POCKET)]
     if arguments.json:
-        print(json.dumps({"pairs": rows}, ensure_ascii=False))
+        print_json({"pairs": rows})
         return 0
     for row in rows:
         place = texts("pairs.here") if row["here"] else _to_load(row, texts)
@@ -91,7 +91,7 @@ def _check(arguments: Namespace, settings: Settings, texts: Texts) -> int:
     if arguments.json:
         rows = [_finding(finding, texts) for finding in findings]
         report = {"name": arguments.name, "ok": ok, "findings": rows}
-        print(json.dumps(report, ensure_ascii=False))
+        print_json(report)
         return 0 if ok else 1
     for finding in findings:
         mark = "✗" if finding.severity is Severity.PROBLEM else "!"
@@ -140,7 +140,7 @@ def _download(arguments: Namespace, settings: Settings, texts: Texts) -> int:
         error = PairError(progress.error or "unforeseen", **progress.error_values)
         print(error.words(texts), file=sys.stderr)
     if arguments.json:
-        print(json.dumps(_outcome(progress), ensure_ascii=False))
+        print_json(_outcome(progress))
     if progress.state is not DownloadState.FINISHED:
         return 130 if progress.state is DownloadState.PAUSED else 1
     return 0 if arguments.json else _check(arguments, settings, texts)

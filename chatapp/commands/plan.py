@@ -7,11 +7,11 @@ That a pair does not fit is an answer, not a failure: the exit code is 0 then to
 
 from __future__ import annotations
 
-import json
 from argparse import Namespace
 from typing import Any
 
 from chatapp.chat.choices import with_choices
+from chatapp.commands.json_output import print_json
 from chatapp.domain import Card
 from chatapp.engine.plan import MemoryPlan
 from chatapp.engine.planning import make_plan
@@ -33,7 +33,7 @@ def main(arguments: Namespace, settings: Settings) -> int:
     meant = with_choices(settings) if arguments.gpu_memory is None else settings
     made = plan_for(meant, card, arguments.context)
     if arguments.json:
-        print(json.dumps(as_json(made), ensure_ascii=False))
+        print_json(as_json(made))
     else:
         _show(made, Texts(system_language()))
     return 0

@@ -10,7 +10,7 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -35,7 +35,7 @@ class EngineClient:
 
     async def stream(
         self, prompt_ids: Sequence[int], sampling: Sampling, speculation: bool
-    ) -> AsyncIterator[Chunk]:
+    ) -> AsyncGenerator[Chunk]:
         """The reply to ``prompt_ids``, chunk by chunk; the last has a finish reason."""
         request_id = secrets.token_hex(16)
         body = generate_body(prompt_ids, sampling, speculation) | {"rid": request_id}
@@ -57,21 +57,23 @@ class EngineClient:
         async with self._client() as client:
             response = await client.get("/server_info", timeout=30)
             _check(response)
-            return response.json()
+            told: dict[str, Any] = response.json()
+            return told
 
     async def loads(self) -> dict[str, Any]:
         """How full it is at this moment; costs the engine next to nothing."""
         async with self._client() as client:
             response = await client.get("/v1/loads", timeout=2)
             _check(response)
-            return response.json()
+            told: dict[str, Any] = response.json()
+            return told
 
     async def aclose(self) -> None:
         """Waits for aborts that are still on their way."""
         if self._aborts:
             await asyncio.wait(set(self._aborts), timeout=5)
 
-    async def _events(self, body: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+    async def _events(self, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
         async with self._client() as client:
             async with aconnect_sse(client, "POST", "/generate", json=body) as source:
                 if source.response.is_error:
@@ -139,7 +141,7 @@ def generate_body(
 
 
 def _event(data: str) -> dict[str, Any]:
-    event = json.loads(data)
+    event: dict[str, Any] = json.loads(data)
     if "error" in event:
         raise EngineError("engine_refused", reason=_reason(event))
     return event

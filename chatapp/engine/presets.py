@@ -102,7 +102,9 @@ def _preset(name: str, said: Any, path: Path) -> Preset:
     unknown = sorted(set(said) - known) if isinstance(said, dict) else [name]
     if unknown:
         raise UsageError("preset_setting", name=name, setting=", ".join(unknown), path=path)
-    made = {key: tuple(value) if key in _TUPLES else value for key, value in said.items()}
+    made: dict[str, Any] = {
+        key: tuple(value) if key in _TUPLES else value for key, value in said.items()
+    }
     try:
         preset = Preset(name, **made)
         preset.arguments(0.5)

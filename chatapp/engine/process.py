@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -266,7 +267,7 @@ class Engine:
             pid=None,
         )
 
-    def _set(self, state: EngineState, **fields: object) -> None:
+    def _set(self, state: EngineState, **fields: Any) -> None:
         self._status = replace(self._status, state=state, **fields)
 
     def _write_record(self, launched: LaunchedEngine) -> None:

@@ -58,7 +58,7 @@ class EngineRecord:
         try:
             told = json.loads(record_path(log_path).read_text("utf-8"))
             processes = {name: Process(**told.pop(name)) for name in ("app", "warden", "engine")}
-            return cls(**processes, **told)
+            return cls(**{**told, **processes})
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
 

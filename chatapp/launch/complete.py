@@ -9,13 +9,13 @@ from __future__ import annotations
 import sys
 from importlib.metadata import PackageNotFoundError, version
 
+from packaging.requirements import Requirement
+
 from chatapp.launch.stamp import requirement_files
 
 
 def missing(name: str) -> list[str]:
     """What the set asks for and is not installed as it says."""
-    from packaging.requirements import Requirement
-
     wanted = [Requirement(line) for line in _pins(name)]
     return [str(pin) for pin in wanted if _applies(pin) and not _installed(pin)]
 
@@ -25,11 +25,11 @@ def _pins(name: str) -> list[str]:
     return [line for line in lines if line.strip() and not line.startswith(("#", "-r "))]
 
 
-def _applies(pin: object) -> bool:
+def _applies(pin: Requirement) -> bool:
     return pin.marker is None or pin.marker.evaluate()
 
 
-def _installed(pin: object) -> bool:
+def _installed(pin: Requirement) -> bool:
     try:
         return pin.specifier.contains(version(pin.name), prereleases=True)
     except PackageNotFoundError:

@@ -109,12 +109,12 @@ def _ask(nvml: ctypes.CDLL) -> Driver | None:
 
 def engine_set(device: str, driver: Driver | None) -> str:
     """Which requirement set fits: ``cpu`` or ``cuda``."""
-    if device == "cuda" and driver is None:
-        raise LaunchError("launch_no_driver")
-    if device == "cuda" and not driver.new_enough:
-        raise LaunchError("launch_old_driver", version=driver.version, minimum=MINIMUM_DRIVER)
     if device == "auto":
         return "cuda" if driver and driver.new_enough else "cpu"
+    if device == "cuda" and driver is None:
+        raise LaunchError("launch_no_driver")
+    if device == "cuda" and driver and not driver.new_enough:
+        raise LaunchError("launch_old_driver", version=driver.version, minimum=MINIMUM_DRIVER)
     return device
 
 

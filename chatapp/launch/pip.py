@@ -115,14 +115,15 @@ class Pip:
 
 def _lines(process: subprocess.Popen[bytes]) -> Iterator[str]:
     """The output line by line; an empty text now and then, so that time can be shown."""
-    pending = b""
+    pending, output = b"", process.stdout
+    assert output is not None  # it was started with a pipe
     with selectors.DefaultSelector() as selector:
-        selector.register(process.stdout, selectors.EVENT_READ)
+        selector.register(output, selectors.EVENT_READ)
         while True:
             if not selector.select(timeout=0.3):
                 yield ""
                 continue
-            block = os.read(process.stdout.fileno(), 65536)
+            block = os.read(output.fileno(), 65536)
             *lines, pending = (pending + block).split(b"\n")
             yield from (line.decode("utf-8", "replace") + "\n" for line in lines)
             if not block:

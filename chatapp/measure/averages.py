@@ -47,15 +47,19 @@ class Average:
 
 def average(measured: Iterable[Figures]) -> Average:
     all_figures = list(measured)
-    timed = [f for f in all_figures if f.tokens_per_second is not None and f.ttft_s is not None]
+    timed = [
+        (figures.tokens_per_second, figures.duration_s - figures.ttft_s)
+        for figures in all_figures
+        if figures.tokens_per_second is not None and figures.ttft_s is not None
+    ]
     return Average(
         replies=len(all_figures),
         tokens=sum(f.completion_tokens for f in all_figures),
         verify_steps=sum(f.verify_steps for f in all_figures),
         accepted_drafts=sum(f.accepted_drafts for f in all_figures),
         histogram=add(f.accept_histogram for f in all_figures),
-        decoded_tokens=sum(f.tokens_per_second * _decode_s(f) for f in timed),
-        decode_s=sum(_decode_s(f) for f in timed),
+        decoded_tokens=sum(speed * seconds for speed, seconds in timed),
+        decode_s=sum(seconds for _, seconds in timed),
     )
 
 
@@ -87,7 +91,3 @@ def _by(replies: list[Measured], what: str) -> dict[str, Average]:
         if (name := getattr(reply, what)) is not None:
             groups.setdefault(name, []).append(reply.figures)
     return {name: average(figures) for name, figures in sorted(groups.items())}
-
-
-def _decode_s(figures: Figures) -> float:
-    return figures.duration_s - (figures.ttft_s or 0.0)

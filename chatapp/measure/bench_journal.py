@@ -65,7 +65,7 @@ class Journal:
 
 
 def _answer(told: dict[str, Any]) -> Answer:
-    figures = {
+    figures: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in told["figures"].items()
     }

@@ -8,7 +8,7 @@ events at any point: ``result`` has what was measured until then.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
@@ -21,7 +21,7 @@ from chatapp.measure.trace import Trace
 
 WARM_UP_TOKENS = 16
 
-Stream = Callable[[Sequence[int], Sampling, bool], AsyncIterator[Chunk]]
+Stream = Callable[[Sequence[int], Sampling, bool], AsyncGenerator[Chunk]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Comparing:
         kind = kind_of(runs[0].text) if runs else "prose"
         return replace(self._comparison, kind=kind, cancelled=not self._ended)
 
-    async def events(self) -> AsyncIterator[Event]:
+    async def events(self) -> AsyncGenerator[Event]:
         for speculation in (True, False):
             yield WarmingUp(speculation)
             await self._warm_up(speculation)
@@ -104,7 +104,7 @@ class Comparing:
             async for _ in chunks:
                 pass
 
-    async def _run(self, speculation: bool, number: int, place: int) -> AsyncIterator[Event]:
+    async def _run(self, speculation: bool, number: int, place: int) -> AsyncGenerator[Event]:
         sampling = self._sampling(number)
         trace, last = Trace(speculation), None
         try:

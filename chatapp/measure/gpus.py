@@ -23,7 +23,9 @@ class Gpus:
     def __init__(self, nvml: Any = None) -> None:
         """``nvml`` is the ``pynvml`` module or something that behaves like it."""
         if nvml is None:
-            import pynvml as nvml
+            import pynvml
+
+            nvml = pynvml
         self._nvml = nvml
         # The last is no NVMLError: functions that an old driver does not have.
         mismatch = getattr(nvml, "NVMLLibraryMismatchError", nvml.NVMLError)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -21,7 +21,7 @@ from chatapp.measure.questions import Question
 from chatapp.measure.quiet import Machine
 from chatapp.measure.trace import Trace
 
-Stream = Callable[[Sequence[int], Sampling, bool], AsyncIterator[Chunk]]
+Stream = Callable[[Sequence[int], Sampling, bool], AsyncGenerator[Chunk]]
 
 _LEAST_ROOM = 16
 
@@ -61,7 +61,7 @@ class Bench:
         self._blocks = tuple(blocks(job))
         self._seconds: dict[tuple[str, int], list[float]] = {}
 
-    async def run(self, stream: Stream, lanes: Sequence[Lane]) -> AsyncIterator[Progress]:
+    async def run(self, stream: Stream, lanes: Sequence[Lane]) -> AsyncGenerator[Progress]:
         """Whatever of these lanes is not in the journal yet. Stop reading at any point."""
         for lane in lanes:
             if self.left((lane,)):
@@ -85,7 +85,7 @@ class Bench:
     def _open(self, block: Block) -> list[Question]:
         return [q for q in block.questions if not self._journal.knows(block.key(q))]
 
-    async def _run_block(self, stream: Stream, block: Block) -> AsyncIterator[Progress]:
+    async def _run_block(self, stream: Stream, block: Block) -> AsyncGenerator[Progress]:
         left = self._open(block)
         yield self.progress(block)
         finished: asyncio.Queue[BaseException | None] = asyncio.Queue()
@@ -125,8 +125,15 @@ class Bench:
             said.append((Role.ASSISTANT, reply))
             answers.append(
                 Answer(
-                    *(block.set.name, block.parallel, block.repeat, block.lane),
-                    *(question.id, question.category, turn, reply, figures),
+                    set=block.set.name,
+                    parallel=block.parallel,
+                    repeat=block.repeat,
+                    lane=block.lane,
+                    question_id=question.id,
+                    category=question.category,
+                    turn=turn,
+                    text=reply,
+                    figures=figures,
                 )
             )
         self._journal.add(block.key(question), answers)

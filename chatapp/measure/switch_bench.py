@@ -8,7 +8,7 @@ from round to round, so whatever else the machine does meets all three alike.
 from __future__ import annotations
 
 import statistics
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +19,7 @@ from chatapp.measure.figures import figures_of
 from chatapp.measure.trace import Trace
 
 LANES = ("plain", "off", "on")
-Stream = Callable[[Sequence[int], Sampling, bool], AsyncIterator[Chunk]]
+Stream = Callable[[Sequence[int], Sampling, bool], AsyncGenerator[Chunk]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class SwitchBench:
         """Answers, with those of the round that only warms up."""
         return (self.rounds + 1) * len(self.prompts) * len(LANES)
 
-    async def run(self) -> AsyncIterator[int]:
+    async def run(self) -> AsyncGenerator[int]:
         answered = 0
         for number in range(self.rounds + 1):
             answers: dict[str, list[Answer]] = {lane: [] for lane in LANES}

@@ -8,7 +8,7 @@ when the whole 95% interval of its ratios to the best, prompt by prompt, lies be
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, replace
 
@@ -24,7 +24,7 @@ from chatapp.measure.trace import Trace
 TREES = (Tree(3, 1, 4), Tree(5, 1, 6), Tree(7, 1, 8), Tree(5, 4, 8), Tree(5, 4, 16))
 LEAST_PROMPTS = 3
 
-Stream = Callable[[Sequence[int], Sampling, bool], AsyncIterator[Chunk]]
+Stream = Callable[[Sequence[int], Sampling, bool], AsyncGenerator[Chunk]]
 OpenEngine = Callable[[Tree], AbstractAsyncContextManager[Stream]]
 
 
@@ -151,7 +151,7 @@ class Race:
         self._prompts, self._open, self._sampling = prompts, open_engine, sampling
         self.landscape = Landscape(setting, len(prompts))
 
-    async def run(self) -> AsyncIterator[Racing]:
+    async def run(self) -> AsyncGenerator[Racing]:
         for tree in self._trees:
             self._put(Attempt(tree))
             yield Racing(self.landscape, tree, starting=True)
@@ -162,7 +162,7 @@ class Race:
         self.landscape = replace(self.landscape, complete=True)
         yield Racing(self.landscape, self._trees[-1], starting=False)
 
-    async def _attempt(self, tree: Tree) -> AsyncIterator[Attempt]:
+    async def _attempt(self, tree: Tree) -> AsyncGenerator[Attempt]:
         attempt = Attempt(tree)
         best = best_of(self.landscape.attempts[:-1])
         try:

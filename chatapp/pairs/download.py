@@ -25,7 +25,7 @@ from chatapp.pairs.locate import repositories
 from chatapp.pairs.models import PARTIAL, ModelFolders
 from chatapp.pairs.progress import DownloadState, FileProgress, Meter, Progress
 from chatapp.pairs.sources import first_that_has
-from chatapp.pairs.transfer import Listing, Source
+from chatapp.pairs.transfer import Listing, RemoteFile, Source
 from chatapp.units import disk_gb
 
 # What must stay free on the disk beside the files themselves.
@@ -180,7 +180,7 @@ def _alone(path: Path) -> Iterator[None]:
         yield
 
 
-def _here(folder: Path, file: Any) -> int:
+def _here(folder: Path, file: RemoteFile) -> int:
     """How much of a file is on the disk already."""
     final = folder / file.path
     for path in (final, part_of(final, file)):

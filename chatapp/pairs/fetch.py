@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,7 +94,7 @@ class Fetch:
         if done < file.size:
             raise ConnectionLost("source_lost", source=self.source.name)
 
-    def _write(self, file: RemoteFile, part: Path, done: int, chunks: object) -> int:
+    def _write(self, file: RemoteFile, part: Path, done: int, chunks: Iterable[bytes]) -> int:
         with part.open("ab") as out:
             if out.tell() != done:
                 out.truncate(done)

@@ -49,14 +49,14 @@ def repositories(name: str) -> tuple[str, str]:
 
 
 def _known(known: KnownPair, models: ModelFolders) -> Pair:
-    folders = models.find(known.target), models.find(known.draft)
-    if None in folders:
-        missing = known.target if folders[0] is None else known.draft
+    target, draft = models.find(known.target), models.find(known.draft)
+    if target is None or draft is None:
+        missing = known.target if target is None else known.draft
         raise PairError("pair_not_here", name=known.name, model=missing)
     return Pair(
         name=known.name,
-        target=folders[0],
-        draft=folders[1],
+        target=target,
+        draft=draft,
         tree=known.tree,
         dtype=known.dtype,
         context_length=known.context_length,

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any
 
 _SPEED_OVER_S = 5.0
 
@@ -80,7 +81,7 @@ class Meter:
         with self._lock:
             return replace(self._progress, bytes_per_second=self._speed())
 
-    def set(self, **fields: object) -> None:
+    def set(self, **fields: Any) -> None:
         with self._lock:
             self._progress = replace(self._progress, **fields)
 

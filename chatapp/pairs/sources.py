@@ -26,7 +26,7 @@ def sources(chosen: str = "auto", environment: Mapping[str, str] = os.environ) -
         from chatapp.pairs import modelscope
 
         endpoint = environment.get("MODELSCOPE_ENDPOINT", "").strip() or modelscope.HUB
-        second = [modelscope.ModelScope(endpoint)]
+        second: list[Source] = [modelscope.ModelScope(endpoint)]
         return second if chosen == "modelscope" else [HuggingFace(), *second]
     return [HuggingFace(HUB if chosen == "huggingface" else mirror)]
 

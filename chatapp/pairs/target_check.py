@@ -12,8 +12,8 @@ from chatapp.pairs.finding import Finding, problem, warning
 from chatapp.pairs.weights import Tensor
 
 # The families whose models in SGLang 0.5.23 can hand hidden states to a draft.
-_KINDS = ("Qwen2", "Qwen3", "Llama", "Mistral", "Gemma3", "Gemma4", "GptOss", "Glm4", "MiniMax")
-_KINDS += ("Apertus", "Bailing", "Deepseek", "Exaone", "Kimi", "Longcat")
+_KINDS: tuple[str, ...] = ("Apertus", "Bailing", "Deepseek", "Exaone", "Gemma3", "Gemma4", "Glm4")
+_KINDS += ("GptOss", "Kimi", "Llama", "Longcat", "MiniMax", "Mistral", "Qwen2", "Qwen3")
 _EMBEDDING = "model.embed_tokens.weight"
 _FLOATS = ("F32", "F16", "BF16")
 

@@ -11,6 +11,7 @@ import math
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from chatapp.errors import PairError
 
@@ -73,7 +74,7 @@ def weight_files(folder: Path) -> list[Path]:
     return files
 
 
-def _json(path: Path) -> dict:
+def _json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text("utf-8"))
         return {**value, "weight_map": dict(value["weight_map"])}
@@ -100,7 +101,7 @@ def _header(path: Path) -> dict[str, Tensor]:
     return found
 
 
-def _tensor(path: Path, start: int, entry: dict) -> Tensor:
+def _tensor(path: Path, start: int, entry: dict[str, Any]) -> Tensor:
     begin, end = entry["data_offsets"]
     shape = tuple(entry["shape"])
     if end - begin != math.prod(shape) * _ITEM_BYTES[entry["dtype"]]:

@@ -187,7 +187,8 @@ def _report(texts: Texts, path: Path) -> dict[str, str]:
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        return json.loads(path.read_text("utf-8"))
+        told: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        return told
     except (OSError, ValueError):
         return None
 

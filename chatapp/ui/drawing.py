@@ -218,6 +218,6 @@ class Drawing:
     def _conversation(self, tab: Tab) -> Conversation | None:
         """None for one that is new, or that another tab has deleted."""
         try:
-            return tab.conversation and self._services.store.conversation(tab.conversation)
+            return self._services.store.conversation(tab.conversation) if tab.conversation else None
         except StoreError:
             return None

@@ -21,10 +21,10 @@ from typing import Any
 def _quickly() -> Iterator[None]:
     getfile = inspect.getfile
 
-    def found_elsewhere_only(thing: Any) -> str:
-        if str(getattr(thing, "__module__", "")).startswith("gradio."):
+    def found_elsewhere_only(object: Any) -> str:
+        if str(getattr(object, "__module__", "")).startswith("gradio."):
             raise OSError("no stub wanted")
-        return getfile(thing)
+        return getfile(object)
 
     inspect.getfile = found_elsewhere_only
     gc.disable()  # nothing that an import makes is garbage

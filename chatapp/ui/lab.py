@@ -264,7 +264,7 @@ class Lab:
             path.write_text(page, "utf-8")
 
     def _save(self, kind: str, told: dict[str, Any]) -> str:
-        stem = f"{kind}-" + told["created"][:19].replace(":", "").replace("T", "-")
+        stem: str = f"{kind}-" + told["created"][:19].replace(":", "").replace("T", "-")
         folder = locations.bench(self._settings.data_dir)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{stem}.json").write_text(json.dumps(told, ensure_ascii=False), "utf-8")

@@ -36,15 +36,19 @@ def to_html(text: str, texts: Texts) -> Markup:
 
 @lru_cache
 def _parser(language: str) -> MarkdownIt:
-    parser = MarkdownIt(
+    parser = _Parser(
         "commonmark",
         {"html": False, "breaks": True, "maxNesting": _MAX_NESTING},
         renderer_cls=lambda _: _Renderer(Texts(language)),
     )
     parser.enable(["table", "strikethrough"]).disable(["html_block", "html_inline"])
     parser.inline.ruler.at("emphasis", _emphasis)
-    parser.validateLink = lambda url: bool(_LINK.fullmatch(url))
     return parser
+
+
+class _Parser(MarkdownIt):
+    def validateLink(self, url: str) -> bool:
+        return bool(_LINK.fullmatch(url))
 
 
 class _Renderer(RendererHTML):

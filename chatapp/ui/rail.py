@@ -35,8 +35,8 @@ def rail(
                 "running": conversation.id in running,
             }
         )
-    filled = [{"name": name, "items": items} for name, items in groups.items() if items]
-    return render("rail", texts, groups=[_Group(**group) for group in filled])
+    filled = [_Group(name, items) for name, items in groups.items() if items]
+    return render("rail", texts, groups=filled)
 
 
 class _Group:

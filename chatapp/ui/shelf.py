@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from chatapp.devices import engine_device
+from chatapp.devices import Device, engine_device
 from chatapp.domain import Card, EngineStatus, Pair
 from chatapp.engine.command import engine_command
 from chatapp.engine.cpu_plan import cpu_rows
@@ -47,8 +47,11 @@ _log = logging.getLogger(__name__)
 class ShelfEngine(Protocol):
     """What the keeper of the app's engine offers here."""
 
-    settings: Settings
-    pair: Pair | None
+    @property
+    def settings(self) -> Settings: ...
+
+    @property
+    def pair(self) -> Pair | None: ...
 
     @property
     def card(self) -> Card | None: ...
@@ -263,7 +266,7 @@ class Shelf:
         if pair is None or not status.address:
             return []
         port = urlsplit(status.address).port or 0
-        device = "cuda" if status.device == "cuda" else "cpu"
+        device: Device = "cuda" if status.device == "cuda" else "cpu"
         extra = self.settings.engine_args
         return engine_command(pair, device, port, HIDDEN_KEY, extra=extra)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from chatapp.chat.reply import TurnUpdate
 from chatapp.domain import Message, SpeculationMode
 from chatapp.texts import Texts
 from chatapp.ui.lab_page import Bench
@@ -29,7 +30,7 @@ class Tab:
     stepped: set[int] = field(default_factory=set)
     bench: Bench | None = None
     earlier: list[Message] = field(default_factory=list)
-    reader: Reader | None = None
+    reader: Reader[TurnUpdate] | None = None
 
     def show(self, conversation: int | None) -> None:
         self.stop_following()
