@@ -162,7 +162,7 @@ def pretend(capability: tuple[int, int]) -> None:
     torch.version.cuda = torch.version.cuda or "13.0"
     for name, value in _torch_cuda(capability).items():
         setattr(torch.cuda, name, value)
-    torch.get_device_module = lambda device=None: torch.cuda
+    torch.get_device_module = lambda device=None: torch.cuda  # type: ignore[assignment]
     _register_for_the_host()
     _talk_over_sockets()
     _launch_nothing()
@@ -213,7 +213,7 @@ def _register_for_the_host() -> None:
         key = "CPU" if dispatch_key == "CUDA" else dispatch_key
         return register(self, name, function, key, **kwargs)
 
-    torch.library.Library.impl = impl
+    torch.library.Library.impl = impl  # type: ignore[method-assign,assignment]
 
 
 def _talk_over_sockets() -> None:

@@ -73,8 +73,8 @@ def _listen_to_flashinfer(recorder: Recorder, capability: tuple[int, int]) -> No
     def record(spec: Any) -> Blank:
         return recorder.add(Wanted(spec.name, "flashinfer", len(spec.sources), spec.build))
 
-    core.JitSpec.build_and_load = record
+    core.JitSpec.build_and_load = record  # type: ignore[method-assign,assignment]
     # It takes the capability of a tensor's device, and here that is the host.
     for name, module in list(sys.modules.items()):
         if name.startswith("flashinfer") and "get_compute_capability" in vars(module):
-            module.get_compute_capability = lambda device: capability
+            vars(module)["get_compute_capability"] = lambda device: capability

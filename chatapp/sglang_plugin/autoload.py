@@ -10,6 +10,9 @@ import importlib
 import os
 import sys
 from types import ModuleType
+from typing import Any
+
+_declared: list[Any] = []  # what is declared lasts as long as the library object
 
 
 def torch_autoload() -> None:
@@ -28,4 +31,4 @@ def _declare_torchvision_operators(torch: ModuleType) -> None:
     library = torch.library.Library("torchvision", "FRAGMENT")
     for operator in ("nms", "qnms"):
         library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    _declare_torchvision_operators.library = library  # it must outlive this call
+    _declared.append(library)

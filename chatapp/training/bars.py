@@ -99,7 +99,7 @@ def measure(folder: Path, report: Report, questions: int = QUESTIONS) -> Outcome
     target, draft, form = load_pair(folder)
     bars: list[Bar] = []
     wrong: list[Wrong] = []
-    asked, good = Counter(), Counter()
+    asked, good = Counter[str](), Counter[str]()
     lengths: dict[str, float] = {}
     for language in LANGUAGES:
         turns = held_out_questions(SEED, language, questions)

@@ -39,6 +39,9 @@ class MidLayer(nn.Module):
 class Draft(nn.Module):
     """``hot`` are the target's ids that the draft can guess, ascending."""
 
+    d2t: Tensor
+    t2d: Tensor
+
     def __init__(self, shape: Shape, hot: Tensor) -> None:
         super().__init__()
         self.shape = shape

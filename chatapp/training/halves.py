@@ -11,14 +11,16 @@ import multiprocessing
 import os
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+M = TypeVar("M", bound=nn.Module)
 #: (model, step, half) → summed loss and the number of tokens that it is summed over
-Losses = Callable[[nn.Module, int, int], tuple[Tensor, int]]
+Losses = Callable[[M, int, int], tuple[Tensor, int]]
 #: Builds the same model and loss in either process.
-Maker = Callable[[], tuple[nn.Module, Losses]]
+Maker = Callable[[], tuple[M, Losses[M]]]
 
 
 def rows_of(count: int, half: int) -> int:
@@ -40,7 +42,7 @@ def share_weights(model: nn.Module, shared: Tensor) -> None:
         start += weight.numel()
 
 
-def gradient(model: nn.Module, losses: Losses, step: int, half: int) -> tuple[Tensor, float, int]:
+def gradient(model: M, losses: Losses[M], step: int, half: int) -> tuple[Tensor, float, int]:
     """One half's summed gradient, summed loss and token count."""
     for weight in learnable(model):
         weight.grad = None
@@ -52,7 +54,7 @@ def gradient(model: nn.Module, losses: Losses, step: int, half: int) -> tuple[Te
     return torch.cat(flat), loss.item(), count
 
 
-def serve(maker: Maker, shared: Tensor, answer: Tensor, pipe: Connection) -> None:
+def serve(maker: Maker[M], shared: Tensor, answer: Tensor, pipe: Connection) -> None:
     """The second process: answers steps until the first one is gone."""
     os.setsid()  # Ctrl-C is for the first process; this one ends when the pipe does
     torch.set_num_threads(1)
@@ -68,8 +70,8 @@ def serve(maker: Maker, shared: Tensor, answer: Tensor, pipe: Connection) -> Non
         return
 
 
-class Halves:
-    def __init__(self, maker: Maker, alone: bool = False) -> None:
+class Halves(Generic[M]):
+    def __init__(self, maker: Maker[M], alone: bool = False) -> None:
         self.model, self.losses = maker()
         self.alone = alone
         if alone:

@@ -63,8 +63,8 @@ def hot_ids(recipe: Recipe, form: ChatFormat, answers: list[Exchange]) -> Tensor
         if seen > 30_000:
             break
     for _, answer in answers:
-        ids = torch.tensor([*form.words(answer), form.end])
-        count += torch.bincount(ids, minlength=recipe.vocabulary)
+        said = torch.tensor([*form.words(answer), form.end])
+        count += torch.bincount(said, minlength=recipe.vocabulary)
     return count.topk(recipe.draft.vocabulary).indices.sort().values
 
 
@@ -151,7 +151,7 @@ class DraftMaker:
     hot: tuple[int, ...]
     answers: tuple[Exchange, ...]
 
-    def __call__(self) -> tuple[Draft, Losses]:
+    def __call__(self) -> tuple[Draft, Losses[Draft]]:
         target = Target(self.recipe.target.shape)
         target.load_state_dict(torch.load(self.target, weights_only=True))
         target.requires_grad_(False)
@@ -165,10 +165,10 @@ class DraftMaker:
         return new_draft(self.recipe, target, torch.tensor(self.hot)), losses
 
 
-def draft_run(maker: DraftMaker, path: Path, alone: bool = False) -> Run:
+def draft_run(maker: DraftMaker, path: Path, alone: bool = False) -> Run[Draft]:
     """The draft's run: Muon moves the layer and ``fc``, Adam the head and the norms."""
 
-    def matrices(model: nn.Module) -> list[nn.Parameter]:
+    def matrices(model: Draft) -> list[nn.Parameter]:
         layer = [weight for weight in model.midlayer.parameters() if weight.dim() == 2]
         return [*layer, model.fc.weight]
 

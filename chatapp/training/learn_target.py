@@ -65,7 +65,7 @@ class TargetMaker:
     recipe: Recipe
     tokenizer: str
 
-    def __call__(self) -> tuple[Target, Losses]:
+    def __call__(self) -> tuple[Target, Losses[Target]]:
         torch.manual_seed(self.recipe.seed)
         form = ChatFormat(Tokenizer.from_str(self.tokenizer))
 
@@ -75,11 +75,11 @@ class TargetMaker:
         return Target(self.recipe.target.shape), losses
 
 
-def target_run(recipe: Recipe, tokenizer: str, path: Path, alone: bool = False) -> Run:
+def target_run(recipe: Recipe, tokenizer: str, path: Path, alone: bool = False) -> Run[Target]:
     """The target's run: Muon moves the matrices of its layers, Adam all the rest."""
     numbers = recipe.target
 
-    def matrices(model: nn.Module) -> list[nn.Parameter]:
+    def matrices(model: Target) -> list[nn.Parameter]:
         return [weight for weight in model.model.layers.parameters() if weight.dim() == 2]
 
     return Run("target", numbers.pace, TargetMaker(recipe, tokenizer), matrices, path, alone)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +34,7 @@ class Muon(torch.optim.Optimizer):
         super().__init__(matrices, {"lr": lr, "momentum": momentum, "decay": weight_decay})
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:
+    def step(self) -> None:  # type: ignore[override]  # no closure: nothing here asks twice
         for group in self.param_groups:
             shapes: dict[torch.Size, list[nn.Parameter]] = {}
             for weight in group["params"]:
@@ -42,10 +43,11 @@ class Muon(torch.optim.Optimizer):
             for weights in shapes.values():
                 self.move(weights, group)
 
-    def move(self, weights: list[nn.Parameter], group: dict) -> None:
+    def move(self, weights: list[nn.Parameter], group: dict[str, Any]) -> None:
         keep = group["momentum"]
         pushes = []
         for weight in weights:
+            assert weight.grad is not None  # or ``step`` would have left it out
             state = self.state[weight]
             if "momentum" not in state:
                 state["momentum"] = torch.zeros_like(weight)

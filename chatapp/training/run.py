@@ -9,12 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Generic
 
 import torch
 from torch import nn
 
 from chatapp.training import checkpoint
-from chatapp.training.halves import Halves, Maker, learnable
+from chatapp.training.halves import Halves, M, Maker, learnable
 from chatapp.training.optimizer import Muon, rate
 from chatapp.training.recipe import Pace
 
@@ -22,13 +23,13 @@ Report = Callable[[str], None]
 REPORT_EVERY = 10
 
 
-class Run:
+class Run(Generic[M]):
     def __init__(
         self,
         name: str,
         pace: Pace,
-        maker: Maker,
-        matrices: Callable[[nn.Module], Iterable[nn.Parameter]],
+        maker: Maker[M],
+        matrices: Callable[[M], Iterable[nn.Parameter]],
         path: Path,
         alone: bool = False,
     ) -> None:

@@ -127,7 +127,7 @@ class Cache:
         self.v: Tensor | None = None
 
     def extend(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        if self.k is not None:
+        if self.k is not None and self.v is not None:
             k, v = torch.cat([self.k, k], 2), torch.cat([self.v, v], 2)
         new = k.shape[2] - (0 if self.k is None else self.k.shape[2])
         self.k, self.v = k, v

@@ -66,8 +66,10 @@ class ChatFormat:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
-        ids = [tokenizer.token_to_id(token) for token in SPECIAL]
-        self.padding, self.start, self.end = ids
+        padding, start, end = map(tokenizer.token_to_id, SPECIAL)
+        if padding is None or start is None or end is None:
+            raise ValueError(f"the tokenizer lacks one of {SPECIAL}")
+        self.padding, self.start, self.end = padding, start, end
         self.line = self.words("\n")
         self.user = [self.start, *self.words("user\n")]
         self.assistant = [self.start, *self.words("assistant\n")]

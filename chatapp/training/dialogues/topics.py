@@ -12,6 +12,7 @@ import tomllib
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from chatapp.training.dialogues.phrasing import (
     phrase,
@@ -74,7 +75,7 @@ def topics() -> tuple[Topic, ...]:
     return tuple(found)
 
 
-def read_topic(name: str, room: str, entry: dict) -> Topic:
+def read_topic(name: str, room: str, entry: dict[str, Any]) -> Topic:
     languages = entry.get("languages", LANGUAGES)
     return Topic(
         name=name,
