@@ -15,8 +15,8 @@ from chatapp.domain import Tree
 from chatapp.texts import Texts, system_language
 
 _PASSED_ON = ("test", "train")
-_TAKE_A_VALUE = ("--port", "--data-dir", "--device", "--pair", "--preset", "--language")
-_TAKE_A_VALUE += ("--engine-url", "--engine-key-file", "--engine-arg")
+_TAKE_A_VALUE: tuple[str, ...] = ("--port", "--data-dir", "--device", "--pair", "--preset")
+_TAKE_A_VALUE += ("--language", "--engine-url", "--engine-key-file", "--engine-arg")
 
 
 def parse(argv: Sequence[str], language: str | None = None) -> argparse.Namespace:
