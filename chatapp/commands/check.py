@@ -40,6 +40,7 @@ GATES = (
     Gate("lint", ("ruff", "check", "--quiet")),
     Gate("format", ("ruff", "format", "--check")),
     Gate("imports", ("lint-imports", "--no-logo", "--cache-dir", ".work/imports")),
+    Gate("types", ("mypy", "--no-color-output")),
 )
 
 

@@ -167,7 +167,7 @@ def pretend(capability: tuple[int, int]) -> None:
     _talk_over_sockets()
     _launch_nothing()
     sys.meta_path.insert(0, _CompiledAhead())
-    HostTensors().__enter__()
+    HostTensors().__enter__()  # type: ignore[no-untyped-call]
 
 
 def _torch_cuda(capability: tuple[int, int]) -> dict[str, Any]:
@@ -211,7 +211,7 @@ def _register_for_the_host() -> None:
 
     def impl(self: Any, name: Any, function: Any, dispatch_key: str = "", **kwargs: Any) -> Any:
         key = "CPU" if dispatch_key == "CUDA" else dispatch_key
-        return register(self, name, function, key, **kwargs)
+        return register(self, name, function, key, **kwargs)  # type: ignore[no-untyped-call]
 
     torch.library.Library.impl = impl  # type: ignore[method-assign,assignment]
 

@@ -85,7 +85,7 @@ def _record(request: Any) -> StepRecord:
     return record
 
 
-def send_steps(original, self, reqs) -> dict[str, list]:
+def send_steps(original, self, reqs) -> dict[str, list[Any]]:
     """Around ``SchedulerOutputStreamer.build_additional_customized_info``."""
     extra = dict(original(self, reqs))
     extra[KEY] = [_record(r).take_new(len(r.output_ids_through_stop)) for r in reqs]

@@ -169,7 +169,7 @@ def draft_run(maker: DraftMaker, path: Path, alone: bool = False) -> Run[Draft]:
     """The draft's run: Muon moves the layer and ``fc``, Adam the head and the norms."""
 
     def matrices(model: Draft) -> list[nn.Parameter]:
-        layer = [weight for weight in model.midlayer.parameters() if weight.dim() == 2]
-        return [*layer, model.fc.weight]
+        moved = [*model.midlayer.parameters(), *model.fc.parameters()]
+        return [weight for weight in moved if weight.dim() == 2]
 
     return Run("draft", maker.recipe.draft.pace, maker, matrices, path, alone)

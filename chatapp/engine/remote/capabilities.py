@@ -17,7 +17,7 @@ import httpx
 from chatapp.domain import Tree
 from chatapp.engine.warmup import Switch
 
-_TRIAL = {"text": "1 2 3", "sampling_params": {"temperature": 0.0, "max_new_tokens": 4}}
+_TRIAL: Json = {"text": "1 2 3", "sampling_params": {"temperature": 0.0, "max_new_tokens": 4}}
 _PLUGIN = "eaglechat_plugin"
 Json = Mapping[str, Any]
 
