@@ -120,7 +120,7 @@ class Role(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class ReplyMetrics:
     """What was measured of one reply, or of what there is of it so far. Every field follows
     from the record of its stream, by the formulas of ``measure/figures.py``.
 
@@ -188,7 +188,7 @@ class Message:
     state: MessageState
     created: float
     language: str | None = None
-    figures: Figures | None = None
+    figures: ReplyMetrics | None = None
     finish_reason: str | None = None
     error: str | None = None
     error_values: dict[str, str] = field(default_factory=dict)

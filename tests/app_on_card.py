@@ -18,7 +18,7 @@ from typing import Any
 
 from chatapp.engine.client import EngineClient
 from chatapp.launch import machine
-from chatapp.measure.ledger import DRAFT, SECOND_STATE
+from chatapp.measure.machine.ledger import DRAFT, SECOND_STATE
 from chatapp.units import MIB
 from tests.nvml import Card, Driver, loaded
 

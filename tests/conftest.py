@@ -15,8 +15,8 @@ import hypothesis
 import pytest
 
 from chatapp.domain import Pair, Tree
-from chatapp.engine.planning import find_pair
-from chatapp.engine.process import Engine
+from chatapp.engine.planning.planner import find_pair
+from chatapp.engine.process.engine import Engine
 from chatapp.engine.prompt import ChatPrompt
 from chatapp.settings import Settings
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from chatapp.chat.comparisons import Comparisons
 from chatapp.chat.store import Store
 from chatapp.domain import AutoChoice, Conversation, Message
-from chatapp.measure.lanes import Setting
-from chatapp.measure.verdict import Verdict, verdict
+from chatapp.measure.compare.arms import Setting
+from chatapp.measure.compare.verdict import Verdict, verdict
 
 
 class Auto:

@@ -10,8 +10,8 @@ from chatapp.chat.store import Store
 from chatapp.chat.traces import document, trace_from
 from chatapp.domain import Role, Sampling
 from chatapp.errors import StoreError
-from chatapp.measure.lanes import Comparison, Run, Setting
-from chatapp.measure.verdict import Observation
+from chatapp.measure.compare.arms import Comparison, Run, Setting
+from chatapp.measure.compare.verdict import Observation
 
 
 @dataclass(frozen=True, slots=True)

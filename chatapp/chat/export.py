@@ -12,8 +12,8 @@ from typing import Any
 
 from chatapp.chat.store import Store
 from chatapp.chat.traces import Traces, document
-from chatapp.domain import Figures, Message, Role
-from chatapp.measure.bench_report import number
+from chatapp.domain import Message, ReplyMetrics, Role
+from chatapp.measure.bench.bench_report import number
 from chatapp.texts import Texts
 
 
@@ -39,7 +39,7 @@ def as_markdown(store: Store, conversation_id: int, texts: Texts) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def figures_line(texts: Texts, figures: Figures) -> str:
+def figures_line(texts: Texts, figures: ReplyMetrics) -> str:
     """The figures of one reply in a line; what is missing is a dash."""
     line = texts(
         "export.figures",
@@ -57,6 +57,6 @@ def figures_line(texts: Texts, figures: Figures) -> str:
 def _said(texts: Texts, message: Message) -> list[str]:
     parts = [f"## {texts(f'compare.roles.{message.role}')}", message.text]
     if message.role is Role.ASSISTANT and (figures := message.figures) is not None:
-        lane = texts("page.evidence.on" if figures.speculation else "page.evidence.off")
-        parts.append(f"> {lane} · {figures_line(texts, figures)}")
+        arm = texts("page.evidence.on" if figures.speculation else "page.evidence.off")
+        parts.append(f"> {arm} · {figures_line(texts, figures)}")
     return parts

@@ -23,9 +23,9 @@ from chatapp.chat.store import Store
 from chatapp.chat.traces import Traces
 from chatapp.domain import Chunk, Message, MessageState, Sampling
 from chatapp.errors import ProductError, StoreError
-from chatapp.measure.figures import Window, figures_of, window_of
-from chatapp.measure.kind import kind_of
-from chatapp.measure.trace import Trace
+from chatapp.measure.reply.metrics import Window, figures_of, window_of
+from chatapp.measure.reply.text_kind import text_kind_of
+from chatapp.measure.reply.trace import Trace
 
 # Twice as often as a page draws: keeping first then costs the eye nothing.
 KEEP_EVERY_S = 0.05
@@ -171,7 +171,7 @@ class RunningReply:
             self._keeping.cancel()
         if self._trace.arrivals:
             fields |= {"figures": figures_of(self._trace)}
-            fields |= {"language": detect(self._text), "kind": kind_of(self._text)}
+            fields |= {"language": detect(self._text), "kind": text_kind_of(self._text)}
             self._keep_trace()
         self._save(state=state, text=self._text, **fields)
 

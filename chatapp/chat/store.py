@@ -25,9 +25,9 @@ from chatapp.chat.migrations import migrate, newest
 from chatapp.domain import (
     AutoChoice,
     Conversation,
-    Figures,
     Message,
     MessageState,
+    ReplyMetrics,
     Role,
     SpeculationMode,
 )
@@ -270,7 +270,7 @@ def _insert(
 
 
 def _column(value: Any) -> Any:
-    if isinstance(value, Figures | AutoChoice):
+    if isinstance(value, ReplyMetrics | AutoChoice):
         return json.dumps(asdict(value))
     if isinstance(value, dict):
         return json.dumps(value)
@@ -306,11 +306,11 @@ def _message(row: sqlite3.Row) -> Message:
     )
 
 
-def figures_from(column: str | None) -> Figures | None:
+def figures_from(column: str | None) -> ReplyMetrics | None:
     if column is None:
         return None
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in json.loads(column).items()
     }
-    return Figures(**values)
+    return ReplyMetrics(**values)

@@ -8,8 +8,8 @@ from typing import Any
 
 from chatapp.chat.store import Store, figures_from
 from chatapp.domain import Message
-from chatapp.measure.averages import Averages, Measured, averages
-from chatapp.measure.trace import Arrival, Trace
+from chatapp.measure.reply.averages import Averages, Measured, averages
+from chatapp.measure.reply.trace import Arrival, Trace
 
 
 class Traces:

@@ -20,13 +20,13 @@ from chatapp.chat.language import detect
 from chatapp.chat.messages import check_message, clean
 from chatapp.commands.ask_engine import Answerer, answerer
 from chatapp.commands.json_output import print_json
-from chatapp.domain import Chunk, Figures, Role, Sampling
+from chatapp.domain import Chunk, ReplyMetrics, Role, Sampling
 from chatapp.errors import InputError, UsageError
-from chatapp.measure.acceptance import positions
-from chatapp.measure.figures import figures_of
-from chatapp.measure.kind import kind_of
-from chatapp.measure.lanes import seeds_repeat
-from chatapp.measure.trace import Trace
+from chatapp.measure.compare.arms import seeds_repeat
+from chatapp.measure.reply.acceptance import positions
+from chatapp.measure.reply.metrics import figures_of
+from chatapp.measure.reply.text_kind import text_kind_of
+from chatapp.measure.reply.trace import Trace
 from chatapp.settings import Settings
 from chatapp.texts import Texts, system_language
 
@@ -64,7 +64,7 @@ async def _answer_all(
 
 async def _answer(
     chosen: Answerer, text: str, arguments: Namespace, show: Callable[[str], None]
-) -> tuple[Chunk, Figures]:
+) -> tuple[Chunk, ReplyMetrics]:
     ids = chosen.prompt.encode([(Role.USER, _with_language(text, arguments.reply_language))])
     room = max(1, chosen.prompt.context_length - len(ids) - 1)
     sampling = Sampling(
@@ -84,13 +84,13 @@ async def _answer(
     return chunk, figures_of(trace)
 
 
-def report(last: Chunk, figures: Figures) -> dict[str, Any]:
+def report(last: Chunk, figures: ReplyMetrics) -> dict[str, Any]:
     """What ``--json`` prints of one reply."""
     return {
         "text": last.text,
         "output_ids": list(last.token_ids),
         "language": detect(last.text),
-        "kind": kind_of(last.text),
+        "kind": text_kind_of(last.text),
         "speculation": figures.speculation,
         "prompt_tokens": figures.prompt_tokens,
         "completion_tokens": figures.completion_tokens,

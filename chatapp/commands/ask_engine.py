@@ -19,11 +19,11 @@ from chatapp.devices import engine_device
 from chatapp.domain import Tree
 from chatapp.engine.client import EngineClient
 from chatapp.engine.engine import Prompt
-from chatapp.engine.onlooker import Onlooker
-from chatapp.engine.planning import find_pair
-from chatapp.engine.process import Engine, attach
+from chatapp.engine.planning.planner import find_pair
+from chatapp.engine.process.engine import Engine, attach
+from chatapp.engine.process.onlooker import Onlooker
+from chatapp.engine.process.pidfile import Pidfile
 from chatapp.engine.prompt import ChatPrompt
-from chatapp.engine.record import EngineRecord
 from chatapp.engine.remote.address import Address, address_of
 from chatapp.engine.remote.engine import RemoteEngine
 from chatapp.errors import EngineError
@@ -116,7 +116,7 @@ def _usable_context(info: dict[str, Any]) -> int | None:
     return context - Tree(*shape).reserved_tokens
 
 
-async def _info(record: EngineRecord, client: EngineClient) -> dict[str, Any] | None:
+async def _info(record: Pidfile, client: EngineClient) -> dict[str, Any] | None:
     """What it says of itself once it is up; None when it ends before."""
     deadline = time.monotonic() + START_TIMEOUT_S
     while record.engine.lives() and time.monotonic() < deadline:

@@ -22,25 +22,25 @@ from chatapp.commands.bench_pair import measured_pair
 from chatapp.commands.json_output import print_json
 from chatapp.devices import engine_device
 from chatapp.domain import Pair, Sampling
-from chatapp.engine.own import own_engine
-from chatapp.engine.process import Engine
+from chatapp.engine.process.engine import Engine
+from chatapp.engine.process.temporary import temporary_engine
 from chatapp.engine.prompt import ChatPrompt
 from chatapp.errors import UsageError
-from chatapp.measure import bench_report
-from chatapp.measure.bench_job import Job, Lane
-from chatapp.measure.bench_journal import Journal
-from chatapp.measure.lanes import Setting
-from chatapp.measure.machine import setting_of
-from chatapp.measure.mt_bench import Bench, Progress
-from chatapp.measure.questions import own_sets, read_questions
+from chatapp.measure.bench import bench_report
+from chatapp.measure.bench.job import Arm, Job
+from chatapp.measure.bench.journal import Journal
+from chatapp.measure.bench.mt_bench import Bench, Progress
+from chatapp.measure.bench.questions import own_sets, read_questions
+from chatapp.measure.compare.arms import Setting
+from chatapp.measure.machine.setting import setting_of
 from chatapp.settings import Settings
 from chatapp.texts import Texts, system_language
 
 MAX_TOKENS = 512
 Say = Callable[..., None]
 
-# Which lanes run on one engine, and whether that engine has a draft.
-_PASSES: dict[str, tuple[tuple[tuple[Lane, ...], bool], ...]] = {
+# Which arms run on one engine, and whether that engine has a draft.
+_PASSES: dict[str, tuple[tuple[tuple[Arm, ...], bool], ...]] = {
     "off": ((("on", "off"), True),),
     "plain": ((("on",), True), (("plain",), False)),
 }
@@ -98,10 +98,10 @@ async def measure(job: Job, pair: Pair, settings: Settings, show: _Show) -> benc
     if journal.answers:
         show.say("goes_on", done=len(journal.answers))
     bench = Bench(job, journal, prompt)
-    for lanes, speculation in _PASSES[job.baseline]:
-        if bench.left(lanes):
+    for arms, speculation in _PASSES[job.baseline]:
+        if bench.left(arms):
             async with engine_for(pair, settings, show.say, speculation) as engine:
-                async with aclosing(bench.run(engine.client.stream, lanes)) as steps:
+                async with aclosing(bench.run(engine.client.stream, arms)) as steps:
                     async for progress in steps:
                         show.progress(progress)
     show.end()
@@ -120,7 +120,7 @@ async def engine_for(
     device = engine_device(settings)
     log = locations.bench(settings.data_dir) / "engine.log"
     say("starting", pair=pair.name, tree=pair.tree if speculation else "–")
-    async with own_engine(pair, device, log, settings.engine_args, speculation) as engine:
+    async with temporary_engine(pair, device, log, settings.engine_args, speculation) as engine:
         yield engine
 
 
@@ -168,7 +168,7 @@ class _Show:
             "mtbench.progress",
             done=progress.done,
             total=progress.total,
-            what=f"{progress.block.set.name} × {progress.block.parallel} {progress.block.lane}",
+            what=f"{progress.block.set.name} × {progress.block.parallel} {progress.block.arm}",
             left=duration(progress.seconds_left),
         )
         print(f"\r\033[K{line}" if self._live else line, end="" if self._live else "\n",

@@ -6,7 +6,7 @@ from argparse import Namespace
 from dataclasses import replace
 
 from chatapp.domain import Pair, Tree
-from chatapp.engine.planning import find_pair
+from chatapp.engine.planning.planner import find_pair
 from chatapp.errors import UsageError
 from chatapp.settings import Settings
 

@@ -20,10 +20,10 @@ from chatapp.commands.bench_pair import measured_pair
 from chatapp.commands.json_output import print_json
 from chatapp.devices import engine_device
 from chatapp.domain import Pair, Role, Sampling
-from chatapp.engine.process import Engine
+from chatapp.engine.process.engine import Engine
 from chatapp.engine.prompt import ChatPrompt
-from chatapp.measure.questions import own_sets, read_questions
-from chatapp.measure.switch_bench import LANES, Prompt, SwitchBench, report
+from chatapp.measure.bench.questions import own_sets, read_questions
+from chatapp.measure.bench.switch_bench import ARMS, Prompt, SwitchBench, report
 from chatapp.settings import Settings
 from chatapp.texts import Texts, system_language
 
@@ -96,13 +96,13 @@ def prompts_for(pair: Pair, prompt: ChatPrompt) -> Sequence[Prompt]:
 
 
 def table(told: dict[str, Any], texts: Texts) -> str:
-    """One line per lane, then the two ratios."""
+    """One line per arm, then the two ratios."""
     lines = [texts("bench_switch.title", **{k: told[k] for k in ("pair", "tree", "rounds")})]
-    for lane in LANES:
-        low, high = told[f"{lane}_spread"]
-        value = f"{told[f'{lane}_tokens_per_second']:.1f}"
+    for arm in ARMS:
+        low, high = told[f"{arm}_spread"]
+        value = f"{told[f'{arm}_tokens_per_second']:.1f}"
         spread = f"{low:.1f}–{high:.1f}"
-        lines.append(texts(f"bench_switch.{lane}", value=value, spread=spread))
+        lines.append(texts(f"bench_switch.{arm}", value=value, spread=spread))
     for name in ("off_ratio", "speedup"):
         low, high = told[f"{name}_spread"]
         value, spread = f"{told[name]:.2f}", f"{low:.2f}–{high:.2f}"
@@ -116,7 +116,7 @@ def table(told: dict[str, Any], texts: Texts) -> str:
 
 
 def _engines(pair: Pair, settings: Settings) -> dict[str, Engine]:
-    """Lane → engine; *on* and *off* share one."""
+    """Arm → engine; *on* and *off* share one."""
     folder, device = locations.bench(settings.data_dir), engine_device(settings)
     folder.mkdir(parents=True, exist_ok=True)
     extra = settings.engine_args

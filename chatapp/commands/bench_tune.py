@@ -25,13 +25,13 @@ from chatapp.chat.store import Store
 from chatapp.commands.bench_mt import engine_for, setting_for
 from chatapp.commands.json_output import print_json
 from chatapp.domain import Pair, Role, Sampling, Tree
-from chatapp.engine.planning import find_pair
-from chatapp.engine.process import attach
+from chatapp.engine.planning.planner import find_pair
+from chatapp.engine.process.engine import attach
 from chatapp.engine.prompt import ChatPrompt
 from chatapp.errors import UsageError
-from chatapp.measure import tune_report
-from chatapp.measure.questions import own_sets, read_questions
-from chatapp.measure.tuning import TREES, Landscape, Race, Racing, Stream
+from chatapp.measure.bench import tune_report
+from chatapp.measure.bench.questions import own_sets, read_questions
+from chatapp.measure.bench.tuning import TREES, Landscape, Race, Racing, Stream
 from chatapp.settings import Settings
 from chatapp.texts import Texts, system_language
 

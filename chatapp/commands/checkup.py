@@ -19,11 +19,11 @@ import psutil
 from chatapp import locations
 from chatapp.commands import trial
 from chatapp.devices import engine_device
-from chatapp.engine.planning import find_pair
+from chatapp.engine.planning.planner import find_pair
 from chatapp.launch import complete, machine, toolchain
-from chatapp.measure.cards import engine_card
+from chatapp.measure.machine.cards import engine_card
 from chatapp.settings import Settings
-from chatapp.ui import port as page_port
+from chatapp.ui.server import port as page_port
 from chatapp.units import GB, GIB, disk_gb, memory_gb
 
 LEAST_FREE_BYTES = 2 * GB

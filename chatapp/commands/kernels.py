@@ -20,16 +20,16 @@ from chatapp.chat.choices import tuned, with_choices
 from chatapp.commands.json_output import print_json
 from chatapp.domain import Card, Pair, PhaseProgress
 from chatapp.engine.command import engine_command, engine_environment
-from chatapp.engine.how_far import how_far
-from chatapp.engine.planning import AUTO, make_plan, set_up
+from chatapp.engine.planning.planner import AUTO, make_plan, set_up
+from chatapp.engine.process.how_far import how_far
 from chatapp.errors import EngineError, UsageError
 from chatapp.kernels import cache
 from chatapp.kernels.build import BuildError, Progress, build, log_path
-from chatapp.measure.cards import engine_card
+from chatapp.measure.machine.cards import engine_card
 from chatapp.pairs.catalogue import POCKET, default_name
-from chatapp.pairs.models import ModelFolders
+from chatapp.pairs.files.folders import ModelFolders
+from chatapp.pairs.files.unfilled import write_configurations
 from chatapp.pairs.planned import planned_pair
-from chatapp.pairs.unfilled import write_configurations
 from chatapp.settings import Settings
 from chatapp.texts import Texts, system_language
 from chatapp.units import GIB

@@ -15,14 +15,15 @@ from chatapp.commands.json_output import print_json
 from chatapp.commands.progress_line import follow
 from chatapp.domain import Pair
 from chatapp.errors import PairError, UsageError
-from chatapp.pairs import examine, locate
 from chatapp.pairs.catalogue import POCKET, known_pairs
-from chatapp.pairs.download import MARGIN_BYTES, Download
-from chatapp.pairs.finding import Finding, Severity, problem
-from chatapp.pairs.models import ModelFolders
-from chatapp.pairs.progress import DownloadState, Progress
-from chatapp.pairs.sources import sources
-from chatapp.pairs.start import meant_name
+from chatapp.pairs.choice import meant_name
+from chatapp.pairs.download.download import MARGIN_BYTES, Download
+from chatapp.pairs.download.download_progress import DownloadState, Progress
+from chatapp.pairs.download.sources import sources
+from chatapp.pairs.files.folders import ModelFolders
+from chatapp.pairs.fit.check import examine
+from chatapp.pairs.fit.finding import Finding, Severity, problem
+from chatapp.pairs.locate import locate
 from chatapp.settings import Settings
 from chatapp.texts import Texts, system_language
 from chatapp.units import disk_gb

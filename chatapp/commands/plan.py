@@ -13,12 +13,12 @@ from typing import Any
 from chatapp.chat.choices import with_choices
 from chatapp.commands.json_output import print_json
 from chatapp.domain import Card
-from chatapp.engine.plan import MemoryPlan
-from chatapp.engine.planning import make_plan
-from chatapp.engine.row import Note, Row
+from chatapp.engine.planning.plan import MemoryPlan
+from chatapp.engine.planning.planner import make_plan
+from chatapp.engine.planning.row import Note, Row
 from chatapp.errors import UsageError
-from chatapp.measure.cards import engine_card
-from chatapp.pairs.models import ModelFolders
+from chatapp.measure.machine.cards import engine_card
+from chatapp.pairs.files.folders import ModelFolders
 from chatapp.pairs.planned import planned_known, planned_pair
 from chatapp.settings import Settings
 from chatapp.texts import Texts, system_language

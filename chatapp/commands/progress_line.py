@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 import time
 
-from chatapp.pairs.download import Download
-from chatapp.pairs.progress import DownloadState, Progress
+from chatapp.pairs.download.download import Download
+from chatapp.pairs.download.download_progress import DownloadState, Progress
 from chatapp.texts import Texts
 from chatapp.units import disk_size
 

@@ -23,11 +23,11 @@ from chatapp.devices import engine_device
 from chatapp.errors import UsageError
 from chatapp.instance import AlreadyRunning, Claim, claim
 from chatapp.pairs.catalogue import known_pairs
-from chatapp.pairs.models import ModelFolders
-from chatapp.pairs.start import meant_name, start_name
+from chatapp.pairs.choice import meant_name, start_name
+from chatapp.pairs.files.folders import ModelFolders
 from chatapp.settings import Settings
 from chatapp.texts import Texts, system_language
-from chatapp.ui import port
+from chatapp.ui.server import port
 from chatapp.units import disk_gb
 
 _PAGE_FIRST_S = 3.0
@@ -75,54 +75,54 @@ def _name_the_pair(settings: Settings, texts: Texts) -> None:
 
 
 async def _serve(listening: socket.socket, settings: Settings) -> None:
-    from chatapp.ui.serve import Server
+    from chatapp.ui.server.serve import Server
 
-    services, keeper = _services(settings)
+    services, manager = _services(settings)
     server = Server(services, settings, listening)
     loop = asyncio.get_running_loop()
     for number in _SIGNALS:
         loop.add_signal_handler(number, server.stop)
-    starting = asyncio.create_task(_start_engine(server.page.greeted, keeper))
+    starting = asyncio.create_task(_start_engine(server.page.greeted, manager))
     try:
         await server.run()
     finally:
         starting.cancel()
         # Together: an experiment that ends must find that the engine is not to come back.
-        await asyncio.gather(keeper.end(), services.lab.end())
+        await asyncio.gather(manager.end(), services.lab.end())
         services.store.close()
 
 
 def _services(settings: Settings) -> tuple[Any, Any]:
+    from chatapp.application.engine_manager import EngineManager
+    from chatapp.application.experiments import Experiments
+    from chatapp.application.model_manager import ModelManager
+    from chatapp.application.monitor import Monitor
+    from chatapp.application.services import Services
     from chatapp.chat.auto import Auto
     from chatapp.chat.store import Store
     from chatapp.chat.turns import Turns
-    from chatapp.commands.keeper import EngineKeeper
-    from chatapp.measure.machine import setting_of
-    from chatapp.measure.sampler import MemorySampler
-    from chatapp.ui.lab import Lab
-    from chatapp.ui.monitor import Monitor
-    from chatapp.ui.services import Services
-    from chatapp.ui.shelf import Shelf
+    from chatapp.measure.machine.sampler import MemorySampler
+    from chatapp.measure.machine.setting import setting_of
 
     store = Store(locations.store(settings.data_dir))
-    keeper = EngineKeeper(settings)
-    auto = Auto(store, lambda: setting_of(keeper.status(), settings.engine_args))
-    turns = Turns(store, keeper, keeper.prompt, auto.choose)
+    manager = EngineManager(settings)
+    auto = Auto(store, lambda: setting_of(manager.status(), settings.engine_args))
+    turns = Turns(store, manager, manager.prompt, auto.choose)
     cpu = settings.device == "cpu"
-    sampler = MemorySampler(keeper.pids, None if cpu else settings.engine_args)
-    lab = Lab(store, keeper, auto, settings)
+    sampler = MemorySampler(manager.pids, None if cpu else settings.engine_args)
+    lab = Experiments(store, manager, auto, settings)
     own = store.preference("own_pair", "")
-    shelf = Shelf(settings, keeper, store.set_preference, own)
-    return Services(store, keeper, turns, Monitor(sampler.sample, keeper), lab, shelf), keeper
+    shelf = ModelManager(settings, manager, store.set_preference, own)
+    return Services(store, manager, turns, Monitor(sampler.sample, manager), lab, shelf), manager
 
 
-async def _start_engine(greeted: asyncio.Event, keeper: Any) -> None:
+async def _start_engine(greeted: asyncio.Event, manager: Any) -> None:
     """A page that is being drawn goes first; with none in sight the engine does not wait."""
     try:
         await asyncio.wait_for(greeted.wait(), _PAGE_FIRST_S)
     except TimeoutError:
         pass
-    await keeper.start()
+    await manager.start()
 
 
 def _listen(settings: Settings, texts: Texts) -> socket.socket:

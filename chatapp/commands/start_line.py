@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 from chatapp.commands.progress_line import show
 from chatapp.domain import EngineStatus
-from chatapp.engine.how_far import how_far
+from chatapp.engine.process.how_far import how_far
 from chatapp.texts import Texts, system_language
 
 _EVERY_S = 0.5

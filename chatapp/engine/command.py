@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from chatapp.domain import Pair
-from chatapp.engine.presets import preset
+from chatapp.engine.planning.presets import preset
 from chatapp.kernels import cache
 from chatapp.locations import compiled_kernels, cuda_home
 from chatapp.proxies import settled

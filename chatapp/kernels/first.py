@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from chatapp.kernels.build import BuildError, Progress, build
-from chatapp.measure.cards import engine_card
+from chatapp.measure.machine.cards import engine_card
 
 AHEAD = "EagleChat: {done} of {total} kernel modules, {left} s left"
 READY = "EagleChat: no kernels are left to build"

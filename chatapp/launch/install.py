@@ -12,7 +12,7 @@ from chatapp import locations
 from chatapp.launch import cuda_home, network, stamp
 from chatapp.launch.machine import LaunchError, base_python, free_bytes
 from chatapp.launch.pip import Pip
-from chatapp.launch.progress import Progress
+from chatapp.launch.progress_display import Progress
 from chatapp.launch.repair import remove_broken
 from chatapp.texts import Texts
 

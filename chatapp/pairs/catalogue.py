@@ -10,7 +10,7 @@ from typing import Any
 
 from chatapp import locations
 from chatapp.domain import Tree
-from chatapp.pairs.shapes import DRAFT_FEATURES, Attention, DraftShape, TargetShape
+from chatapp.pairs.files.shapes import DRAFT_FEATURES, Attention, DraftShape, TargetShape
 from chatapp.units import GIB
 
 POCKET = "pocket"

@@ -14,8 +14,8 @@ from chatapp import locations
 from chatapp.domain import Pair, Tree
 from chatapp.errors import PairError
 from chatapp.pairs.catalogue import POCKET, KnownPair, known_pairs, names
-from chatapp.pairs.configuration import configuration, read
-from chatapp.pairs.models import ModelFolders
+from chatapp.pairs.files.configuration import configuration, read
+from chatapp.pairs.files.folders import ModelFolders
 
 PUBLISHED_TREE = Tree(5, 4, 16)
 LONGEST_CONTEXT = 32768

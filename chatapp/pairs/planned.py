@@ -5,10 +5,10 @@ from __future__ import annotations
 from chatapp.domain import Pair
 from chatapp.errors import PairError
 from chatapp.pairs.catalogue import KnownPair, known_pairs
-from chatapp.pairs.configuration import configuration
+from chatapp.pairs.files.configuration import configuration
+from chatapp.pairs.files.folders import ModelFolders
+from chatapp.pairs.files.shapes import DraftShape, PlannedPair, TargetShape
 from chatapp.pairs.locate import locate
-from chatapp.pairs.models import ModelFolders
-from chatapp.pairs.shapes import DraftShape, PlannedPair, TargetShape
 
 
 def planned_pair(name: str, models: ModelFolders) -> PlannedPair:

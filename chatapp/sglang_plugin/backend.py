@@ -13,7 +13,7 @@ from sglang.srt.layers.radix_attention import AttentionType
 from sglang.srt.mem_cache.memory_pool import KVWriteLoc
 from torch import Tensor
 
-from chatapp.sglang_plugin import kernels
+from chatapp.sglang_plugin import cpu_kernels
 from chatapp.sglang_plugin.attention import (
     Plan,
     Span,
@@ -96,7 +96,7 @@ class MultiStepDraftBackend:
 
     def init_forward_metadata(self, forward_batch: Any) -> None:
         first = self.attn_backends[0]
-        slots = kernels.build_draft_decode_metadata_cpu(
+        slots = cpu_kernels.build_draft_decode_metadata_cpu(
             first.req_to_token_pool.req_to_token,
             forward_batch.req_pool_indices,
             forward_batch.seq_lens,

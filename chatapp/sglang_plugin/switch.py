@@ -39,7 +39,7 @@ from typing import Any
 import torch
 
 from chatapp.sglang_plugin import report
-from chatapp.sglang_plugin.memory import draft_memory, graph_memory
+from chatapp.sglang_plugin.draft_memory import draft_memory, graph_memory
 
 log = logging.getLogger(__name__)
 

@@ -49,8 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def make(options: argparse.Namespace) -> int:
+    from chatapp.training.learn.recipe import POCKET
     from chatapp.training.pocket import make_pair
-    from chatapp.training.recipe import POCKET
 
     if make_pair(POCKET, options.work, options.output, say, options.minutes):
         return 0
@@ -59,8 +59,8 @@ def make(options: argparse.Namespace) -> int:
 
 
 def check(options: argparse.Namespace) -> int:
-    from chatapp.training.bars import measure
-    from chatapp.training.engine_bars import with_engine
+    from chatapp.training.bars.bars import measure
+    from chatapp.training.bars.engine_bars import with_engine
 
     outcome = measure(options.pair, say)
     if not options.no_engine:
@@ -68,7 +68,7 @@ def check(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(outcome.as_dict(), ensure_ascii=False))
     else:
-        from chatapp.training.table import table
+        from chatapp.training.bars.outcome_table import table
 
         print(table(outcome))
     return 0 if outcome.passed else 1

@@ -15,11 +15,11 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from chatapp.training.draft import Draft
-from chatapp.training.recipe import Recipe
-from chatapp.training.shape import Shape
-from chatapp.training.target import Target
-from chatapp.training.tokenizer import ChatFormat, save_tokenizer
+from chatapp.training.learn.recipe import Recipe
+from chatapp.training.model.draft import Draft
+from chatapp.training.model.shape import Shape
+from chatapp.training.model.target import Target
+from chatapp.training.model.tokenizer import ChatFormat, save_tokenizer
 
 TREE = "7/1/8"
 

@@ -14,15 +14,15 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer
 
-from chatapp.training import checkpoint
-from chatapp.training.corpus import make_tokenizer
-from chatapp.training.learn_draft import DraftMaker, Exchange, draft_run, hot_ids, own_answers
-from chatapp.training.learn_target import target_run
+from chatapp.training.learn import checkpoint
+from chatapp.training.learn.corpus import make_tokenizer
+from chatapp.training.learn.learn_draft import DraftMaker, Exchange, draft_run, hot_ids, own_answers
+from chatapp.training.learn.learn_target import target_run
+from chatapp.training.learn.recipe import Recipe
+from chatapp.training.learn.training_run import Report
+from chatapp.training.model.target import Target
+from chatapp.training.model.tokenizer import ChatFormat
 from chatapp.training.pair import round_weights, save_pair
-from chatapp.training.recipe import Recipe
-from chatapp.training.run import Report
-from chatapp.training.target import Target
-from chatapp.training.tokenizer import ChatFormat
 
 
 def tokenizer_stage(recipe: Recipe, work: Path, report: Report) -> Tokenizer:

@@ -12,16 +12,16 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing, suppress
 from typing import Any
 
+from chatapp.application.live_replies import RunningTurns
+from chatapp.application.services import Services
 from chatapp.chat.turns import TurnUpdate, check_message
 from chatapp.domain import MessageState, SpeculationMode
 from chatapp.errors import ProductError
 from chatapp.settings import Settings
 from chatapp.texts import LANGUAGES, Texts, system_language
-from chatapp.ui.drawing import Drawing, View
-from chatapp.ui.lab_page import LabPage
-from chatapp.ui.running import RunningTurns
-from chatapp.ui.services import Services
+from chatapp.ui.experiments_page import ExperimentsPage
 from chatapp.ui.tabs import WINDOW, Tab, Tabs
+from chatapp.ui.view_builder import View, ViewBuilder
 
 ACTIONS = (
     "hello",
@@ -55,8 +55,8 @@ class Page:
         self._settings = settings
         self._tabs = Tabs()
         self._running = RunningTurns(self._touch)
-        self._experiments = LabPage(services.store, services.lab, settings)
-        self._draw = Drawing(services, self._running, self._experiments, lambda: self.revision)
+        self._experiments = ExperimentsPage(services.store, services.lab, settings)
+        self._draw = ViewBuilder(services, self._running, self._experiments, lambda: self.revision)
         services.lab.chatting = lambda: bool(self._running.ids())
         services.lab.changed = self._touch
         self._revision = 0

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from chatapp import locations
 from chatapp.texts import Texts
-from chatapp.ui import numbers
+from chatapp.ui import number_format
 
 
 @lru_cache
@@ -28,11 +28,11 @@ def _environment() -> Environment:
         auto_reload=False,
     )
     environment.filters.update(
-        speed=numbers.speed,
-        length=numbers.length,
-        seconds=numbers.seconds,
-        memory_gb=numbers.memory_gb,
-        count=numbers.count,
+        speed=number_format.speed,
+        length=number_format.length,
+        seconds=number_format.seconds,
+        memory_gb=number_format.memory_gb,
+        count=number_format.count,
         size=len,
     )
     return environment

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from chatapp.application.latest import Reader
 from chatapp.chat.reply import TurnUpdate
 from chatapp.domain import Message, SpeculationMode
 from chatapp.texts import Texts
-from chatapp.ui.lab_page import Bench
-from chatapp.ui.pace import Reader
+from chatapp.ui.experiments_page import Bench
 
 WINDOW = 60
 

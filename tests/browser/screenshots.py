@@ -14,7 +14,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from chatapp import locations
-from chatapp.ui.empty import examples
+from chatapp.ui.panes.empty import examples
 from tests.browser.conftest import BROWSER, FLAGS, start_app
 from tests.browser.hands import ask, send, wait_for_end
 

@@ -27,13 +27,13 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from chatapp.domain import Figures, Pair
+from chatapp.domain import Pair, ReplyMetrics
 from chatapp.engine.chunks import read_chunk
-from chatapp.engine.launched import free_port
-from chatapp.engine.process import Engine
-from chatapp.measure.averages import average
-from chatapp.measure.figures import figures_of
-from chatapp.measure.trace import Trace
+from chatapp.engine.process.engine import Engine
+from chatapp.engine.process.engine_process import free_port
+from chatapp.measure.reply.averages import average
+from chatapp.measure.reply.metrics import figures_of
+from chatapp.measure.reply.trace import Trace
 
 PROMPTS = ["Tell me a story", "讲一个故事", "What is accept length?", "什么是推测解码？"]
 TEMPLATE = "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n"
@@ -45,7 +45,7 @@ class Tap:
 
     def __init__(self, address: str, key: str) -> None:
         self.port = free_port()
-        self.figures: list[Figures] = []
+        self.figures: list[ReplyMetrics] = []
         self._address, self._headers = address, {"Authorization": f"Bearer {key}"}
         routes = [
             Route("/generate", self._generate, methods=["POST"]),

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from chatapp.domain import Pair, Tree
-from chatapp.engine.process import Engine
+from chatapp.engine.process.engine import Engine
 from tests.engine.raw import Raw
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from chatapp.engine.process import Engine
+from chatapp.engine.process.engine import Engine
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import pytest
 
 from chatapp import locations
 from chatapp.domain import Pair
-from chatapp.engine.process import Engine
+from chatapp.engine.process.engine import Engine
 
 WITHIN_S = 400
 ZH, EN = "天空是什么颜色？", "What colour is the sky?"

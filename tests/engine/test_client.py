@@ -14,12 +14,12 @@ from chatapp.chat.store import Store
 from chatapp.chat.turns import Turns
 from chatapp.domain import Chunk, MessageState, Pair, Role, Sampling
 from chatapp.engine.client import EngineClient
-from chatapp.engine.process import Engine
+from chatapp.engine.process.engine import Engine
 from chatapp.engine.prompt import ChatPrompt
 from chatapp.errors import EngineError
-from chatapp.measure.figures import figures_of
-from chatapp.measure.ledger import EngineMemory
-from chatapp.measure.trace import Trace
+from chatapp.measure.machine.ledger import EngineMemory
+from chatapp.measure.reply.metrics import figures_of
+from chatapp.measure.reply.trace import Trace
 from chatapp.pairs.planned import planned
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from chatapp.domain import Pair, Role, Sampling
-from chatapp.engine.planning import find_pair
-from chatapp.engine.process import Engine
+from chatapp.engine.planning.planner import find_pair
+from chatapp.engine.process.engine import Engine
 from chatapp.engine.prompt import ChatPrompt
 from chatapp.settings import Settings
 from tests.conftest import READY_WITHIN_S

@@ -20,10 +20,10 @@ import pytest
 from chatapp.chat.store import Store
 from chatapp.chat.turns import Turns, TurnUpdate
 from chatapp.domain import EngineState, MessageState, Pair, Role, Sampling
-from chatapp.engine import launched
-from chatapp.engine.process import Engine, attach
+from chatapp.engine.process import engine_process
+from chatapp.engine.process.engine import Engine, attach
+from chatapp.engine.process.pidfile import record_path
 from chatapp.engine.prompt import ChatPrompt
-from chatapp.engine.record import record_path
 from chatapp.errors import EngineError
 from chatapp.texts import LANGUAGES, Texts
 
@@ -83,9 +83,9 @@ async def test_a_life_with_a_stolen_port_and_a_killed_scheduler(
     pocket_pair: Pair, prompt: ChatPrompt, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     thief = socket.create_server(("127.0.0.1", 0))
-    stolen, free_port = thief.getsockname()[1], launched.free_port
+    stolen, free_port = thief.getsockname()[1], engine_process.free_port
     ports = iter([stolen])
-    monkeypatch.setattr(launched, "free_port", lambda: next(ports, None) or free_port())
+    monkeypatch.setattr(engine_process, "free_port", lambda: next(ports, None) or free_port())
     log_path = data_dir / "engine.log"
     engine = Engine(pocket_pair, "cpu", log_path)
     assert engine.status().state is EngineState.STOPPED
@@ -161,7 +161,7 @@ APP = """
 import asyncio, sys
 from pathlib import Path
 from chatapp.domain import Tree, Pair
-from chatapp.engine.process import Engine
+from chatapp.engine.process.engine import Engine
 pair = Pair("pocket", Path(sys.argv[1]), Path(sys.argv[2]), Tree(5, 4, 16), "float32", 512)
 async def main():
     engine = Engine(pair, "cpu", Path(sys.argv[3]))
@@ -188,7 +188,7 @@ async def test_a_killed_app_takes_the_engine_along(pocket_pair: Pair, data_dir: 
     assert len(pids) >= 2 and not any(gone(pid) for pid in pids)
     found = attach(log_path)
     assert found is not None
-    pids.append(found[0].warden.pid)
+    pids.append(found[0].reaper.pid)
     app.kill()
     app.wait()
     await until(lambda: all(gone(pid) for pid in pids), 10)

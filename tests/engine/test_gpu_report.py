@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 from chatapp.domain import Pair
-from chatapp.engine.process import Engine
+from chatapp.engine.process.engine import Engine
 from chatapp.engine.prompt import ChatPrompt
 from chatapp.pairs.planned import planned
 from tests.conftest import Loop
@@ -34,7 +34,7 @@ def test_a_mixed_batch_says_what_each_says_alone(
     engine: Engine, session_loop: Loop, pocket_pair: Pair, tmp_path: Path
 ) -> None:
     bench = Bench("cpu", REHEARSAL, tmp_path)
-    ids = bench.lane("x", bench.pocket()).ids(bench.texts())
+    ids = bench.arm("x", bench.pocket()).ids(bench.texts())
 
     async def measured() -> dict[str, str]:
         on, off = [await ask(engine, ids, REHEARSAL.tokens, kind) for kind in (True, False)]
@@ -71,7 +71,7 @@ def test_an_engine_that_cannot_start_costs_its_line(
 ) -> None:
     async def rows(bench: Bench) -> AsyncGenerator[Row]:
         yield Row("before", "1")
-        async with bench.lane("bent", bench.pocket(), "--no-such-flag").engine():
+        async with bench.arm("bent", bench.pocket(), "--no-such-flag").engine():
             yield Row("after", "never")
 
     bench = Bench("cpu", REHEARSAL, tmp_path)

@@ -21,13 +21,13 @@ from chatapp.chat.traces import Traces, averages_of
 from chatapp.chat.turns import Turns
 from chatapp.domain import EngineStatus, Message, MessageState, Sampling
 from chatapp.engine.client import EngineClient
-from chatapp.engine.process import Engine
+from chatapp.engine.process.engine import Engine
 from chatapp.engine.prompt import ChatPrompt
-from chatapp.measure.acceptance import positions
-from chatapp.measure.figures import figures_of
+from chatapp.measure.reply.acceptance import positions
+from chatapp.measure.reply.metrics import figures_of
 from chatapp.texts import Texts
-from chatapp.ui import figures as figures_pane
-from chatapp.ui import stepview, transcript
+from chatapp.ui.panes import figures as figures_pane
+from chatapp.ui.panes import stepview, transcript
 
 EN = Texts("en")
 

@@ -14,12 +14,12 @@ import pytest
 from chatapp import locations
 from chatapp.domain import Pair, Tree
 from chatapp.engine.command import engine_command, engine_environment
-from chatapp.engine.presets import preset
+from chatapp.engine.planning.presets import preset
 from chatapp.kernels import cache
 from chatapp.launch import cuda_home
-from chatapp.pairs.models import ModelFolders
+from chatapp.pairs.files.folders import ModelFolders
+from chatapp.pairs.files.unfilled import write_configurations
 from chatapp.pairs.planned import planned_pair
-from chatapp.pairs.unfilled import write_configurations
 from tests.compilers import compiles
 
 ATTENTION = (

@@ -8,9 +8,9 @@ import openai
 import pytest
 
 from chatapp.domain import Role, Sampling
-from chatapp.engine.process import Engine
+from chatapp.engine.process.engine import Engine
 from chatapp.engine.prompt import ChatPrompt
-from chatapp.ui.models import snippet
+from chatapp.ui.panes.models import snippet
 
 QUESTION = "What is speculative decoding?"
 

@@ -11,8 +11,8 @@ import pytest
 
 from chatapp.domain import Card, Pair
 from chatapp.engine.command import engine_command, engine_environment
-from chatapp.engine.planning import make_plan, set_up
-from chatapp.engine.presets import presets
+from chatapp.engine.planning.planner import make_plan, set_up
+from chatapp.engine.planning.presets import presets
 from chatapp.pairs.catalogue import known_pairs
 from chatapp.pairs.planned import planned_known
 from chatapp.units import GIB

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from chatapp.engine.graphs import prefill_sizes
-from chatapp.engine.kv_cache import PAGE_TOKENS
-from chatapp.engine.plan import MemoryPlan
-from chatapp.engine.planning import make_plan, set_up
-from chatapp.engine.presets import presets
+from chatapp.engine.planning.graphs import prefill_sizes
+from chatapp.engine.planning.kv_cache import PAGE_TOKENS
+from chatapp.engine.planning.plan import MemoryPlan
+from chatapp.engine.planning.planner import make_plan, set_up
+from chatapp.engine.planning.presets import presets
+from chatapp.pairs.files.unfilled import write_configurations
 from chatapp.pairs.planned import planned_known
-from chatapp.pairs.unfilled import write_configurations
 from tests.resolved import CARDS, PretendedCard, Resolved, resolved
 
 Found = tuple[PretendedCard, MemoryPlan, bool, Resolved]

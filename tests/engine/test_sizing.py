@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from chatapp.domain import Card, Tree
-from chatapp.engine.budget import Budget
-from chatapp.engine.flashinfer import WORKSPACE_BYTES, FlashInfer
-from chatapp.engine.presets import presets
+from chatapp.engine.planning.budget import Budget
+from chatapp.engine.planning.flashinfer import WORKSPACE_BYTES, FlashInfer
+from chatapp.engine.planning.presets import presets
+from chatapp.pairs.files.unfilled import write_configurations
 from chatapp.pairs.planned import planned_known
-from chatapp.pairs.unfilled import write_configurations
 from chatapp.units import GIB, MIB
 from tests.sizing import asked
 

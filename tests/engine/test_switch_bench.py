@@ -7,9 +7,9 @@ import pytest
 
 from chatapp.commands.bench_switch import prompts_for, table
 from chatapp.domain import Pair, Sampling
-from chatapp.engine.process import Engine
+from chatapp.engine.process.engine import Engine
 from chatapp.engine.prompt import ChatPrompt
-from chatapp.measure.switch_bench import LANES, SwitchBench, report
+from chatapp.measure.bench.switch_bench import ARMS, SwitchBench, report
 from chatapp.texts import LANGUAGES, Texts
 
 
@@ -20,7 +20,7 @@ async def test_one_run_over_three_lanes(
     assert {asked.language for asked in prompts} == {"zh", "en"}
     streams = {"plain": plain_engine, "off": engine, "on": engine}
     bench = SwitchBench(
-        {lane: by.client.stream for lane, by in streams.items()},
+        {arm: by.client.stream for arm, by in streams.items()},
         prompts[::6],
         rounds=2,
         sampling=Sampling(max_tokens=48),
@@ -34,9 +34,9 @@ async def test_one_run_over_three_lanes(
     assert told["speedup"] == pytest.approx(
         told["on_tokens_per_second"] / told["plain_tokens_per_second"]
     )
-    for lane in LANES:
-        low, high = told[f"{lane}_spread"]
-        assert 0 < low <= told[f"{lane}_tokens_per_second"] <= high
+    for arm in ARMS:
+        low, high = told[f"{arm}_spread"]
+        assert 0 < low <= told[f"{arm}_tokens_per_second"] <= high
     assert told["accept_length"] >= 1
     shown = told | {
         "pair": pocket_pair.name,
@@ -53,12 +53,12 @@ async def test_lanes_ran_as_they_are_called(
     asked = prompts_for(pocket_pair, prompt)[0]
     streams = {"plain": plain_engine, "off": engine, "on": engine}
     bench = SwitchBench(
-        {lane: by.client.stream for lane, by in streams.items()},
+        {arm: by.client.stream for arm, by in streams.items()},
         [asked],
         rounds=1,
         sampling=Sampling(max_tokens=24),
     )
     assert [done async for done in bench.run()]
-    steps = {lane: bench.done[0].answers[lane][0].figures.verify_steps for lane in LANES}
+    steps = {arm: bench.done[0].answers[arm][0].figures.verify_steps for arm in ARMS}
     assert (steps["plain"], steps["off"]) == (0, 0)
     assert steps["on"] > 0

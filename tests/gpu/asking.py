@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from chatapp.domain import Figures, Sampling
-from chatapp.engine.process import Engine
-from chatapp.measure.averages import average
-from chatapp.measure.figures import figures_of
-from chatapp.measure.trace import Trace
+from chatapp.domain import ReplyMetrics, Sampling
+from chatapp.engine.process.engine import Engine
+from chatapp.measure.reply.averages import average
+from chatapp.measure.reply.metrics import figures_of
+from chatapp.measure.reply.trace import Trace
 from tests.gpu import arithmetic
 from tests.gpu.arithmetic import Agreement, Speed
 
@@ -20,7 +20,7 @@ from tests.gpu.arithmetic import Agreement, Speed
 class Answer:
     text: str
     token_ids: tuple[int, ...]
-    figures: Figures
+    figures: ReplyMetrics
 
 
 async def answer(engine: Engine, ids: Sequence[int], sampling: Sampling, on: bool) -> Answer:
@@ -61,7 +61,7 @@ def speed(answers: Sequence[Answer]) -> Speed:
     return Speed.of(seen)
 
 
-def _seen(figures: Figures) -> bool:
+def _seen(figures: ReplyMetrics) -> bool:
     """Most of its time lies between its first token and its last."""
     return figures.duration_s > 2 * (figures.ttft_s or 0)
 

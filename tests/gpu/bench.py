@@ -9,14 +9,14 @@ from pathlib import Path
 
 from chatapp.devices import Device
 from chatapp.domain import Card, Pair, Tree
-from chatapp.engine.plan import MemoryPlan
-from chatapp.engine.planning import AUTO, make_plan, set_up
+from chatapp.engine.planning.plan import MemoryPlan
+from chatapp.engine.planning.planner import AUTO, make_plan, set_up
 from chatapp.errors import PairError
-from chatapp.measure.cards import engine_card
-from chatapp.pairs import locate
+from chatapp.measure.machine.cards import engine_card
 from chatapp.pairs.catalogue import POCKET, known_pairs
+from chatapp.pairs.locate import locate
 from chatapp.pairs.planned import planned
-from tests.gpu.lane import Lane
+from tests.gpu.arm import Arm
 from tests.gpu.prompts import PROMPTS
 from tests.gpu.random_pair import DUMMY, DUMMY_TARGET, random_pair
 
@@ -100,17 +100,17 @@ class Bench:
         """What the app would plan for this card as it is now."""
         return None if card is None else make_plan(card, planned(subject.pair), AUTO)
 
-    def lane(
+    def arm(
         self,
         name: str,
         subject: Subject,
         *arguments: str,
         speculation: bool = True,
         environment: dict[str, str] | None = None,
-    ) -> Lane:
+    ) -> Arm:
         """An engine set up as the app would; ``arguments`` come last, so they win."""
         made, pair = self.plan(subject, self.card()), subject.pair
-        return Lane(
+        return Arm(
             name=name,
             pair=pair if made is None else set_up(pair, made),
             device=self.device,

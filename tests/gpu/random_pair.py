@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from chatapp.domain import Pair
 from chatapp.pairs.catalogue import KnownPair
-from chatapp.pairs.shapes import Attention, DraftShape, PlannedPair, TargetShape
-from chatapp.pairs.unfilled import write_configurations
+from chatapp.pairs.files.shapes import Attention, DraftShape, PlannedPair, TargetShape
+from chatapp.pairs.files.unfilled import write_configurations
 
 DUMMY_TARGET = ("--load-format", "dummy")
 DUMMY = (*DUMMY_TARGET, "--speculative-draft-load-format", "dummy")

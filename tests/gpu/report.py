@@ -27,7 +27,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chatapp.launch import machine as this_machine
-from chatapp.measure.machine import machine_name
+from chatapp.measure.machine.setting import machine_name
 from tests.gpu.attempt import attempt
 from tests.gpu.bench import FULL, REHEARSAL, Bench
 from tests.gpu.part import Part

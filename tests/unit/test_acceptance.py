@@ -5,17 +5,17 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatapp.domain import Figures
-from chatapp.measure.acceptance import add, positions
-from chatapp.measure.averages import Measured, average, averages
-from chatapp.measure.figures import histogram
+from chatapp.domain import ReplyMetrics
+from chatapp.measure.reply.acceptance import add, positions
+from chatapp.measure.reply.averages import Measured, average, averages
+from chatapp.measure.reply.metrics import histogram
 
 LENGTHS = st.lists(st.integers(1, 7), max_size=80)
 
 
-def figures(lengths: list[int], speculation: bool = True, seconds: float = 2.0) -> Figures:
+def figures(lengths: list[int], speculation: bool = True, seconds: float = 2.0) -> ReplyMetrics:
     tokens = sum(lengths) + 1
-    return Figures(
+    return ReplyMetrics(
         speculation, 10, tokens, 0, len(lengths), tokens - 1 - len(lengths), histogram(lengths),
         (tokens - 1) / len(lengths) if lengths else None, (tokens - 1) / seconds, 0.5,
         0.5 + seconds, tuple(lengths),

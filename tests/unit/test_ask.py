@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from chatapp import cli, locations
 from chatapp.commands import ask, ask_engine
-from chatapp.domain import Chunk, Counts, Figures
+from chatapp.domain import Chunk, Counts, ReplyMetrics
 from chatapp.errors import EngineError, InputError, PairError, StoreError, UsageError
-from chatapp.measure.figures import figures_of
-from chatapp.measure.trace import Trace
+from chatapp.measure.reply.metrics import figures_of
+from chatapp.measure.reply.trace import Trace
 from chatapp.settings import Settings
 
 _KEYS = {
@@ -44,7 +44,7 @@ def _chunk(tokens: int, at: float, counts: Counts, steps: tuple[int, ...]) -> Ch
     return Chunk("天是蓝的。", ids, 9, 0, tokens, counts, steps, at, "stop" if tokens > 1 else None)
 
 
-def _figures(counts: Counts, steps: tuple[int, ...]) -> tuple[Chunk, Figures]:
+def _figures(counts: Counts, steps: tuple[int, ...]) -> tuple[Chunk, ReplyMetrics]:
     first, last = _chunk(1, 0.5, Counts(counts.speculation), ()), _chunk(8, 1.5, counts, steps)
     return last, figures_of(Trace.of([first, last]))
 
@@ -240,5 +240,5 @@ async def test_on_a_gpu_it_says_that_a_seed_repeats_nothing(
     assert heard == said
 
 
-async def _answered() -> tuple[Chunk, Figures]:
+async def _answered() -> tuple[Chunk, ReplyMetrics]:
     return _figures(Counts(True, 2, 5, (0, 0, 1, 1)), (4, 3))

@@ -13,17 +13,17 @@ import pytest
 
 from chatapp import locations
 from chatapp.chat.language import detect
-from chatapp.domain import Chunk, Counts, Figures, Role, Sampling
+from chatapp.domain import Chunk, Counts, ReplyMetrics, Role, Sampling
 from chatapp.errors import UsageError
-from chatapp.measure import bench_report
-from chatapp.measure.bench_job import Answer, Job, blocks
-from chatapp.measure.bench_journal import Journal
-from chatapp.measure.bench_table import table
-from chatapp.measure.figures import histogram
-from chatapp.measure.lanes import Setting
-from chatapp.measure.mt_bench import Bench, Progress
-from chatapp.measure.questions import Question, QuestionSet, read_questions
-from chatapp.measure.quiet import Machine
+from chatapp.measure.bench import bench_report
+from chatapp.measure.bench.bench_table import table
+from chatapp.measure.bench.job import Answer, Job, blocks
+from chatapp.measure.bench.journal import Journal
+from chatapp.measure.bench.mt_bench import Bench, Progress
+from chatapp.measure.bench.questions import Question, QuestionSet, read_questions
+from chatapp.measure.bench.quiet import Machine
+from chatapp.measure.compare.arms import Setting
+from chatapp.measure.reply.metrics import histogram
 from chatapp.texts import LANGUAGES, Texts
 
 SETTING = Setting("a machine", "cpu", "pocket", "3/1/4", "float32", {"sglang": "0.5.23"})
@@ -33,7 +33,7 @@ QUESTIONS = QuestionSet(
     tuple(Question(n, "odd" if n % 2 else "even", (f"q{n}", "more")) for n in range(10)),
 )
 JOB = Job((QUESTIONS,), sampling=Sampling(max_tokens=12))
-FIGURES = Figures(True, 5, 101, 0, 0, 0, (), None, 100.0, 0.5, 1.5)
+FIGURES = ReplyMetrics(True, 5, 101, 0, 0, 0, (), None, 100.0, 0.5, 1.5)
 
 
 class Letters:
@@ -110,9 +110,9 @@ async def test_streams_run_at_the_same_time_and_never_more_than_asked(tmp_path: 
 
 def test_lanes_take_turns_block_by_block() -> None:
     many = replace(QUESTIONS, questions=tuple(Question(n, "c", ("q",)) for n in range(20)))
-    found = [(block.lane, len(block.questions)) for block in blocks(Job((many,)))]
+    found = [(block.arm, len(block.questions)) for block in blocks(Job((many,)))]
     assert found == [("on", 8), ("off", 8), ("off", 8), ("on", 8), ("on", 4), ("off", 4)]
-    plain = [block.lane for block in blocks(Job((many,), parallel=(1, 4), baseline="plain"))]
+    plain = [block.arm for block in blocks(Job((many,), parallel=(1, 4), baseline="plain"))]
     assert plain == ["on", "on", "plain", "plain"]
 
 
@@ -125,7 +125,7 @@ async def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path, stop_afte
     assert len(journal.answers) == stop_after
     engine = Engine()
     await run(JOB, journal, engine)
-    # Two turns for each question left, and a warm-up of each lane that had something left.
+    # Two turns for each question left, and a warm-up of each arm that had something left.
     assert len(engine.asked) in ((20 - stop_after) * 2 + 1, (20 - stop_after) * 2 + 2)
     assert len(journal_in(tmp_path).all()) == 40
 
@@ -163,9 +163,9 @@ async def test_the_table_is_what_the_engine_did(tmp_path: Path) -> None:
 
 
 def test_tokens_per_second_is_all_tokens_by_all_time(tmp_path: Path) -> None:
-    def answer(lane: str, number: int, seconds: float) -> Answer:
+    def answer(arm: str, number: int, seconds: float) -> Answer:
         figures = replace(FIGURES, duration_s=0.5 + seconds, tokens_per_second=100 / seconds)
-        return Answer("s", 1, 1, lane, number, "c", 1, "", figures)
+        return Answer("s", 1, 1, arm, number, "c", 1, "", figures)
 
     row, _ = table([answer("on", 1, 1.0), answer("on", 2, 4.0), answer("off", 1, 5.0),
                     answer("off", 2, 5.0)])  # fmt: skip

@@ -11,7 +11,7 @@ from chatapp import locations
 from chatapp.chat.choices import keep_tree, tuned, with_choices
 from chatapp.chat.store import Store
 from chatapp.domain import MessageState, Role, Tree
-from chatapp.engine.planning import find_pair
+from chatapp.engine.planning.planner import find_pair
 from chatapp.errors import PairError
 from chatapp.settings import Settings
 

@@ -15,10 +15,10 @@ from chatapp.chat.comparisons import Comparisons, as_document, from_document
 from chatapp.chat.store import Store
 from chatapp.domain import Chunk, Counts, Role, Sampling
 from chatapp.errors import EngineError, StoreError
-from chatapp.measure.comparison import Comparing, LaneText, Plan, RunEnded, WarmingUp, order
-from chatapp.measure.figures import histogram
-from chatapp.measure.lanes import Setting, summarise
-from chatapp.measure.verdict import verdict
+from chatapp.measure.compare.arms import Setting, summarise
+from chatapp.measure.compare.comparison import ArmText, Comparing, Plan, RunEnded, WarmingUp, order
+from chatapp.measure.compare.verdict import verdict
+from chatapp.measure.reply.metrics import histogram
 
 SETTING = Setting("a machine", "cpu", "pocket", "3/1/4", "float32")
 PLAN = Plan(((Role.USER, "说个故事"),), (1, 2, 3), "zh", Sampling(max_tokens=24), rounds=4)
@@ -103,7 +103,7 @@ async def test_both_lanes_stream_and_say_when_a_run_has_ended() -> None:
     comparing = Comparing(Clockwork().stream, replace(PLAN, rounds=1), SETTING)
     events = [event async for event in comparing.events()]
     assert [type(event) for event in events[:2]] == [WarmingUp, WarmingUp]
-    texts = {side: [e.text for e in events if isinstance(e, LaneText) and e.speculation is side]
+    texts = {side: [e.text for e in events if isinstance(e, ArmText) and e.speculation is side]
              for side in (True, False)}  # fmt: skip
     assert texts[True][-1] == texts[False][-1] == WORDS[:24]
     assert len(texts[True]) == 9 and len(texts[False]) == 24
@@ -129,9 +129,7 @@ async def test_cancelling_keeps_what_was_measured(after: int) -> None:
     assert len(result.runs) - len(whole) <= 1
     summary = summarise(result)
     assert (
-        summary.pairs
-        == len(result.ratios())
-        == min(len(result.lane(True)), len(result.lane(False)))
+        summary.pairs == len(result.ratios()) == min(len(result.arm(True)), len(result.arm(False)))
     )
 
 

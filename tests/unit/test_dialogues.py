@@ -11,7 +11,7 @@ from collections import Counter
 import pytest
 
 from chatapp.training.dialogues import LANGUAGES, Turn, dialogues, held_out_questions, topics
-from chatapp.training.dialogues.numbers import number_en, number_zh
+from chatapp.training.dialogues.numerals import number_en, number_zh
 from chatapp.training.dialogues.phrasing import phrasing_held_out
 from chatapp.training.dialogues.topics import FOLDER, draw
 from chatapp.training.dialogues.values import rows

@@ -22,7 +22,7 @@ from chatapp.launch import complete, machine, toolchain
 from chatapp.launch.machine import Driver
 from chatapp.settings import Settings
 from chatapp.texts import Texts
-from chatapp.ui import port
+from chatapp.ui.server import port
 from chatapp.units import GIB
 from tests.compilers import GCC, compiles
 

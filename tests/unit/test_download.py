@@ -14,15 +14,16 @@ from pathlib import Path
 import pytest
 
 from chatapp.errors import UsageError, error_words
-from chatapp.pairs import check, locate
-from chatapp.pairs.download import Download
-from chatapp.pairs.fetch import part_of
-from chatapp.pairs.huggingface import HuggingFace
-from chatapp.pairs.models import ModelFolders, is_whole
-from chatapp.pairs.modelscope import ModelScope
-from chatapp.pairs.progress import DownloadState, Progress
-from chatapp.pairs.sources import sources
-from chatapp.pairs.transfer import RemoteFile, Source
+from chatapp.pairs.download.download import Download
+from chatapp.pairs.download.download_progress import DownloadState, Progress
+from chatapp.pairs.download.fetch import part_of
+from chatapp.pairs.download.huggingface import HuggingFace
+from chatapp.pairs.download.modelscope import ModelScope
+from chatapp.pairs.download.sources import sources
+from chatapp.pairs.download.transfer import RemoteFile, Source
+from chatapp.pairs.files.folders import ModelFolders, is_whole
+from chatapp.pairs.fit.check import check
+from chatapp.pairs.locate import locate
 from chatapp.texts import Texts
 from tests.hub import Hub, serve
 from tests.toy_pair import draft_files, target_files

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from chatapp.domain import EngineState, Pair, Tree
-from chatapp.engine.launched import new_key
-from chatapp.engine.process import Engine
+from chatapp.engine.process.engine import Engine
+from chatapp.engine.process.engine_process import new_key
 from chatapp.errors import EngineError
 from chatapp.texts import LANGUAGES, Texts
 

@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chatapp.application.experiments import State
 from chatapp.domain import AutoChoice, Message, MessageState, Role, Sampling
-from chatapp.measure.averages import averages
-from chatapp.measure.figures import figures_of
-from chatapp.measure.lanes import Comparison, Run, Setting
-from chatapp.measure.trace import Arrival, Trace
-from chatapp.measure.tuning import Answered, Attempt, Landscape
-from chatapp.measure.verdict import Observation, verdict
+from chatapp.measure.bench.tuning import Answered, Attempt, Landscape
+from chatapp.measure.compare.arms import Comparison, Run, Setting
+from chatapp.measure.compare.verdict import Observation, verdict
+from chatapp.measure.reply.averages import averages
+from chatapp.measure.reply.metrics import figures_of
+from chatapp.measure.reply.trace import Arrival, Trace
 from chatapp.texts import LANGUAGES, Texts
-from chatapp.ui import benchmark, compare, evidence, figures, stepview, transcript
-from chatapp.ui.lab import State
+from chatapp.ui.panes import benchmark, compare, evidence, figures, stepview, transcript
 from tests.unit.test_trace_and_steps import TOKENIZER
 
 EN, ZH = Texts("en"), Texts("zh")

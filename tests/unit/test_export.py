@@ -12,11 +12,11 @@ from starlette.testclient import TestClient
 
 from chatapp.chat.store import Store
 from chatapp.chat.traces import Traces, trace_from
-from chatapp.domain import Figures
-from chatapp.measure.figures import figures_of
-from chatapp.measure.trace import Arrival, Trace
+from chatapp.domain import ReplyMetrics
+from chatapp.measure.reply.metrics import figures_of
+from chatapp.measure.reply.trace import Arrival, Trace
 from chatapp.settings import Settings
-from chatapp.ui.downloads import routes
+from chatapp.ui.server.downloads import routes
 
 TRACE = Trace(True, 9, 0, tuple(range(8)), (4, 3), [Arrival(0.2, 1, 0), Arrival(0.6, 8, 2)])
 
@@ -53,7 +53,7 @@ def test_every_figure_in_the_file_follows_from_its_record(
     assert reply["figures"]["accept_length"] == 3.5
 
 
-_NAMES = tuple(Figures.__dataclass_fields__)
+_NAMES = tuple(ReplyMetrics.__dataclass_fields__)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Figures follow from chunks, and merging chunks changes none that do not hang on time."""
+"""ReplyMetrics follow from chunks, and merging chunks changes none that do not hang on time."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatapp.domain import Chunk, Counts
-from chatapp.measure.figures import figures_of, window_of
-from chatapp.measure.trace import Trace
+from chatapp.measure.reply.metrics import figures_of, window_of
+from chatapp.measure.reply.trace import Trace
 
 
 def chunks_of(lengths: list[int], gap: float = 0.1, speculation: bool = True) -> list[Chunk]:

@@ -18,22 +18,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatapp import locations
-from chatapp.domain import Card, EngineState, EngineStatus, Figures, Pair, Phase, Tree
-from chatapp.engine.row import Row as PlanRow
+from chatapp.domain import Card, EngineState, EngineStatus, Pair, Phase, ReplyMetrics, Tree
+from chatapp.engine.planning.row import Row as PlanRow
 from chatapp.errors import EngineError
 from chatapp.launch import machine
 from chatapp.launch.machine import Driver
-from chatapp.measure.ledger import Ledger, LedgerRow
+from chatapp.measure.machine.ledger import Ledger, LedgerRow
 from chatapp.pairs.catalogue import known_pairs
 from chatapp.pairs.planned import planned
 from tests import nvml
-from tests.gpu import lane as lane_module
+from tests.gpu import arm as lane_module
 from tests.gpu import report, smi
 from tests.gpu.arithmetic import Speed, agreement, first_difference, ratio
+from tests.gpu.arm import Arm, environment
 from tests.gpu.asking import Answer
 from tests.gpu.asking import speed as speed_of
 from tests.gpu.bench import FULL, REHEARSAL, Bench
-from tests.gpu.lane import Lane, environment
 from tests.gpu.measures.memory import by_smi, memory, memory_rows
 from tests.gpu.measures.mixed import counts_off, counts_on
 from tests.gpu.part import Part
@@ -139,7 +139,7 @@ async def test_an_engine_that_dies_in_the_middle(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Dying:
-        """An engine that has failed by the time its lane is left."""
+        """An engine that has failed by the time its arm is left."""
 
         def __init__(self, *given: object, **named: object) -> None:
             (tmp_path / "x.log").write_text("CUDA error: an illegal memory access")
@@ -157,7 +157,7 @@ async def test_an_engine_that_dies_in_the_middle(
 
     monkeypatch.setattr(lane_module, "Engine", Dying)
     pair = Pair("pocket", tmp_path, tmp_path, Tree(5, 4, 16), "float16", 1024)
-    async with Lane("x", pair, "cpu", tmp_path).engine() as engine:
+    async with Arm("x", pair, "cpu", tmp_path).engine() as engine:
         engine.state = EngineState.FAILED
     assert "illegal memory access" in capsys.readouterr().err and engine.stopped
 
@@ -222,9 +222,9 @@ def test_counts_of_a_mixed_batch() -> None:
     assert counts_off([off, on]) == "1 of 2 without a verify step"
 
 
-def figures(speculation: bool, tokens: int, steps: tuple[int, ...]) -> Figures:
+def figures(speculation: bool, tokens: int, steps: tuple[int, ...]) -> ReplyMetrics:
     told = {name: 0 for name in ("prompt_tokens", "cached_tokens", "duration_s")}
-    return Figures(
+    return ReplyMetrics(
         speculation=speculation,
         completion_tokens=tokens,
         verify_steps=len(steps),
@@ -352,8 +352,8 @@ def test_acceptance_is_made_up_only_where_weights_are(bench: Bench) -> None:
     assert "--speculative-draft-load-format" in made_up.load_arguments(True)
     assert "--speculative-draft-load-format" not in made_up.load_arguments(False)
     assert not pocket.environment and not pocket.load_arguments(True)
-    lane = bench.lane("x", pocket, "--flag", environment={"A": "1"})
-    assert (lane.arguments, lane.environment) == (("--flag",), {"A": "1"})
+    arm = bench.arm("x", pocket, "--flag", environment={"A": "1"})
+    assert (arm.arguments, arm.environment) == (("--flag",), {"A": "1"})
     assert Row("gain", "1.9×", simulated=True).line() == "| gain (simulated acceptance) | 1.9× |"
 
 
@@ -395,12 +395,12 @@ def test_engines_on_a_card_are_set_up_as_the_app_would(card: nvml.Card, tmp_path
     card.used, card.processes = 0, {}
     bench = Bench("cuda", FULL, tmp_path)
     subject = bench.published()
-    lane = bench.lane("x", subject, "--attention-backend", "triton")
+    arm = bench.arm("x", subject, "--attention-backend", "triton")
     made = bench.plan(subject, bench.card())
     assert made is not None and made.fits
-    share = lane.pair.arguments[lane.pair.arguments.index("--mem-fraction-static") + 1]
+    share = arm.pair.arguments[arm.pair.arguments.index("--mem-fraction-static") + 1]
     assert float(share) == pytest.approx(made.mem_fraction_static)
-    assert lane.arguments[-2:] == ("--attention-backend", "triton")
+    assert arm.arguments[-2:] == ("--attention-backend", "triton")
 
 
 @pytest.mark.parametrize("smi_told", [True, False], ids=["nvidia-smi", "no nvidia-smi"])

@@ -8,7 +8,7 @@ import pytest
 
 from chatapp import locations
 from chatapp.domain import PhaseProgress
-from chatapp.engine.timeline import Timeline
+from chatapp.engine.process.timeline import Timeline
 from chatapp.kernels import cache, first
 from chatapp.kernels.build import BuildError, Progress, build
 

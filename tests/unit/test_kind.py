@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chatapp.measure.kind import kind_of
+from chatapp.measure.reply.text_kind import text_kind_of
 
 
 @pytest.mark.parametrize(
@@ -26,4 +26,4 @@ from chatapp.measure.kind import kind_of
     ],
 )
 def test_kind_of(text: str, kind: str) -> None:
-    assert kind_of(text) == kind
+    assert text_kind_of(text) == kind

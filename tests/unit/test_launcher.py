@@ -28,7 +28,7 @@ from chatapp.launch import complete, cuda_home, install, machine, network, repai
 from chatapp.launch.lock import only_one
 from chatapp.launch.machine import Driver, LaunchError
 from chatapp.launch.pip import Pip, _error
-from chatapp.launch.progress import Progress, _fit
+from chatapp.launch.progress_display import Progress, _fit
 from chatapp.texts import Texts
 
 NEW, OLD = Driver("580.65.06", 1), Driver("535.10", 1)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatapp.domain import Card, GpuSample, MemorySample, ProcessMemory
-from chatapp.engine.planning import make_plan
-from chatapp.measure.ledger import (
+from chatapp.engine.planning.planner import make_plan
+from chatapp.measure.machine.ledger import (
     DRAFT,
     SECOND_STATE,
     EngineMemory,

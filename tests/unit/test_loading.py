@@ -10,10 +10,10 @@ import pytest
 
 from chatapp.commands.start_line import line
 from chatapp.domain import EngineState, EngineStatus, Pair, Phase, PhaseProgress, Tree
-from chatapp.engine import onlooker
-from chatapp.engine.how_far import how_far
-from chatapp.engine.loading import Loading
-from chatapp.engine.record import EngineRecord, Process
+from chatapp.engine.process import onlooker
+from chatapp.engine.process.how_far import how_far
+from chatapp.engine.process.loading import Loading
+from chatapp.engine.process.pidfile import Pidfile, Process
 from chatapp.texts import LANGUAGES, Texts
 
 SIZE = 128 << 20  # the kernel may map 2 MiB for each page that is read
@@ -163,7 +163,7 @@ def test_whoever_joins_an_engine_that_loads_sees_how_far_it_is(
     main.stdout.readline()  # a process has no command line for a moment while it becomes another
     try:
         process = Process.of(main.pid)
-        record = EngineRecord(process, process, process, "http://127.0.0.1:1", "k", "toy", True)
+        record = Pidfile(process, process, process, "http://127.0.0.1:1", "k", "toy", True)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(
                 onlooker, "processes_of", lambda pid: {"main": pid, "scheduler": reader.process.pid}

@@ -10,18 +10,18 @@ from typing import Any
 
 import pytest
 
+from chatapp.application.model_manager import HIDDEN_KEY, ModelManager, PairState
+from chatapp.application.monitor import Moment, Monitor
 from chatapp.domain import Card, EngineState, EngineStatus, GpuSample, MemorySample, Pair, Tree
-from chatapp.engine.planning import make_plan
+from chatapp.engine.planning.planner import make_plan
 from chatapp.errors import InputError, PairError, ProductError, UsageError
-from chatapp.measure.ledger import Point, ledger
-from chatapp.pairs import locate
+from chatapp.measure.machine.ledger import Point, ledger
+from chatapp.pairs.download.download_progress import DownloadState, FileProgress, Progress
+from chatapp.pairs.locate import locate
 from chatapp.pairs.planned import planned_known
-from chatapp.pairs.progress import DownloadState, FileProgress, Progress
 from chatapp.settings import Settings
 from chatapp.texts import LANGUAGES, Texts
-from chatapp.ui import models
-from chatapp.ui.monitor import Moment, Monitor
-from chatapp.ui.shelf import HIDDEN_KEY, PairState, Shelf
+from chatapp.ui.panes import models
 from chatapp.units import GIB
 from tests.hub import Hub, serve
 from tests.toy_pair import draft_files, target_files
@@ -31,7 +31,7 @@ EVIL = """<script>alert(1)</script>"'&"""
 
 
 class Keeper:
-    """The engine's keeper, as the shelf uses it."""
+    """The engine's manager, as the shelf uses it."""
 
     def __init__(self, settings: Settings, pair: Pair | None) -> None:
         self.settings, self.pair, self.restarts = settings, pair, 0
@@ -66,7 +66,7 @@ class Keeper:
 
 
 @pytest.fixture
-def keeper(data_dir: Path) -> Keeper:
+def manager(data_dir: Path) -> Keeper:
     settings = Settings.load(data_dir=data_dir, device="cpu")
     return Keeper(settings, locate("pocket"))
 
@@ -77,8 +77,8 @@ def kept() -> dict[str, str]:
 
 
 @pytest.fixture
-def shelf(keeper: Keeper, kept: dict[str, str]) -> Shelf:
-    return Shelf(keeper.settings, keeper, kept.__setitem__)
+def shelf(manager: Keeper, kept: dict[str, str]) -> ModelManager:
+    return ModelManager(manager.settings, manager, kept.__setitem__)
 
 
 def sample(gpu: GpuSample | None = None) -> Moment:
@@ -90,7 +90,7 @@ def words(html: str) -> str:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_everything_is_shown_in_both_languages(shelf: Shelf, language: str) -> None:
+def test_everything_is_shown_in_both_languages(shelf: ModelManager, language: str) -> None:
     shown = str(models.pane(Texts(language), shelf, sample()))
     assert "Qwen3-4B-Instruct-2507" in shown and "EagleChat Pocket" in shown
     assert 'data-what="download" data-value="published"' in shown
@@ -98,7 +98,7 @@ def test_everything_is_shown_in_both_languages(shelf: Shelf, language: str) -> N
     assert "{" not in re.sub(r"<pre.*?</pre>|data-raw=\".*?\"", "", shown, flags=re.S)
 
 
-def test_the_command_is_the_engines_without_its_key(shelf: Shelf) -> None:
+def test_the_command_is_the_engines_without_its_key(shelf: ModelManager) -> None:
     command = shelf.command()
     assert command[command.index("--api-key") + 1] == HIDDEN_KEY
     assert command[command.index("--port") + 1] == "31000"
@@ -107,19 +107,19 @@ def test_the_command_is_the_engines_without_its_key(shelf: Shelf) -> None:
     assert visible and "the-secret" not in visible[1]
 
 
-def test_without_an_engine_there_is_no_command(shelf: Shelf, keeper: Keeper) -> None:
-    keeper.pair = None
+def test_without_an_engine_there_is_no_command(shelf: ModelManager, manager: Keeper) -> None:
+    manager.pair = None
     assert shelf.command() == []
     assert EN("models.no_engine") in words(str(models.pane(EN, shelf, sample())))
 
 
 async def test_using_another_pair_is_remembered(
-    shelf: Shelf, keeper: Keeper, kept: dict[str, str]
+    shelf: ModelManager, manager: Keeper, kept: dict[str, str]
 ) -> None:
     await shelf.act("use", {"value": "pocket"})
-    assert keeper.settings.pair == "pocket" and keeper.restarts == 1
+    assert manager.settings.pair == "pocket" and manager.restarts == 1
     await shelf.act("preset", {"value": "long"})
-    assert kept == {"pair": "pocket", "preset": "long"} and keeper.settings.preset == "long"
+    assert kept == {"pair": "pocket", "preset": "long"} and manager.settings.preset == "long"
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ async def test_using_another_pair_is_remembered(
     ],
 )
 async def test_what_cannot_be_done_is_said(
-    shelf: Shelf, what: str, value: str, error: type[ProductError], monkeypatch: Any
+    shelf: ModelManager, what: str, value: str, error: type[ProductError], monkeypatch: Any
 ) -> None:
     monkeypatch.delenv("HF_ENDPOINT", raising=False)
     with pytest.raises(error) as refused:
@@ -141,7 +141,9 @@ async def test_what_cannot_be_done_is_said(
     assert refused.value.words(Texts("zh")) and refused.value.words(EN)
 
 
-async def test_a_pair_of_ones_own_by_folders(shelf: Shelf, keeper: Keeper, tmp_path: Path) -> None:
+async def test_a_pair_of_ones_own_by_folders(
+    shelf: ModelManager, manager: Keeper, tmp_path: Path
+) -> None:
     for part, files in (("t", target_files()), ("d", draft_files())):
         (tmp_path / part).mkdir()
         for path, content in files.items():
@@ -149,19 +151,19 @@ async def test_a_pair_of_ones_own_by_folders(shelf: Shelf, keeper: Keeper, tmp_p
                 (tmp_path / part / path).write_bytes(content)
     name = f"{tmp_path / 't'},{tmp_path / 'd'}"
     await shelf.act("own", {"value": name})
-    assert keeper.settings.pair == name and keeper.restarts == 1
+    assert manager.settings.pair == name and manager.restarts == 1
     shown = str(models.pane(EN, shelf, sample()))
     assert name in shown and EN("models.own_about") in shown
     (tmp_path / "t/tokenizer.json").unlink()
     with pytest.raises(PairError) as refused:
         await shelf.act("own", {"value": name})
-    assert refused.value.key == "pair_file_missing" and keeper.restarts == 1
+    assert refused.value.key == "pair_file_missing" and manager.restarts == 1
     with pytest.raises(PairError) as refused:
         await shelf.act("own", {"value": EVIL})
     assert refused.value.key == "pair_not_downloadable"
 
 
-async def test_a_pair_of_ones_own_by_models(shelf: Shelf, keeper: Keeper, hub: Hub) -> None:
+async def test_a_pair_of_ones_own_by_models(shelf: ModelManager, manager: Keeper, hub: Hub) -> None:
     hub.models |= {"own/target": target_files(), "own/draft": draft_files()}
     await shelf.act("own", {"value": "own/target,own/draft"})
     assert shelf._download and shelf._download.wait(30).state is DownloadState.FINISHED
@@ -169,10 +171,10 @@ async def test_a_pair_of_ones_own_by_models(shelf: Shelf, keeper: Keeper, hub: H
         models.pane(EN, shelf, sample())
     )
     await shelf.act("use", {"value": "own/target,own/draft"})
-    assert keeper.settings.pair == "own/target,own/draft"
+    assert manager.settings.pair == "own/target,own/draft"
 
 
-async def test_a_card_can_be_tried_out(shelf: Shelf) -> None:
+async def test_a_card_can_be_tried_out(shelf: ModelManager) -> None:
     await shelf.act("card", {"value": "8"})
     assert not shelf.plan().fits
     shown = words(str(models.pane(EN, shelf, sample())))
@@ -183,24 +185,24 @@ async def test_a_card_can_be_tried_out(shelf: Shelf) -> None:
     assert shelf.card_gb is None
 
 
-async def test_the_ledger_follows_the_engine(shelf: Shelf, keeper: Keeper) -> None:
-    made = shelf.ledger(await Monitor(lambda: sample().sample, keeper).look())
+async def test_the_ledger_follows_the_engine(shelf: ModelManager, manager: Keeper) -> None:
+    made = shelf.ledger(await Monitor(lambda: sample().sample, manager).look())
     real = {row.key: row.real for row in made.rows}
     assert real["target"] == int(0.05 * GIB)
     planned = {row.key: row.planned for row in made.rows}
     assert planned["target"] and planned["kv_target"], "planned from the pair's own shapes"
 
 
-def test_where_the_cache_ran_full_is_marked_in_the_graph(shelf: Shelf) -> None:
+def test_where_the_cache_ran_full_is_marked_in_the_graph(shelf: ModelManager) -> None:
     points = [Point(at, 9 * GIB, 10 * GIB, None, 0.5, at in (1, 3)) for at in range(4)]
     shown = str(models.pane(EN, shelf, Moment(sample().sample, course=points)))
     assert shown.count('class="is-full" x1=') == 2
 
 
-def test_on_a_gpu_plan_and_reality_stand_side_by_side(keeper: Keeper, kept: dict) -> None:
+def test_on_a_gpu_plan_and_reality_stand_side_by_side(manager: Keeper, kept: dict) -> None:
     card = GpuSample("RTX 4090", 20 * GIB, 24 * GIB, 18 * GIB, 80, 60, 300.0)
-    keeper.card = Card(24 * GIB)
-    shelf = Shelf(keeper.settings, keeper, kept.__setitem__)
+    manager.card = Card(24 * GIB)
+    shelf = ModelManager(manager.settings, manager, kept.__setitem__)
     shown = words(str(models.pane(EN, shelf, sample(card))))
     assert "Video memory: 24.0 GB" in shown and "18.0" in shown
 
@@ -257,14 +259,14 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
 
 
 async def test_a_download_that_was_killed_says_so_and_goes_on(
-    shelf: Shelf, keeper: Keeper, kept: dict[str, str], hub: Hub
+    shelf: ModelManager, manager: Keeper, kept: dict[str, str], hub: Hub
 ) -> None:
     name = "Qwen/Qwen3-4B-Instruct-2507,Zjcxy-SmartAI/Eagle3-Qwen3-4B-Instruct-2507-zh"
     await shelf.act("own", {"value": name})
     while not (shelf._download and shelf._download.progress().done > 100_000):
         await asyncio.sleep(0.01)
     shelf._download.pause()  # as if the app had ended here
-    again = Shelf(keeper.settings, keeper, kept.__setitem__, kept["own_pair"])
+    again = ModelManager(manager.settings, manager, kept.__setitem__, kept["own_pair"])
     for pair in again.pairs():
         if pair.name in (name, "published"):
             assert not pair.here and pair.begun >= 100_000
@@ -277,15 +279,15 @@ async def test_a_download_that_was_killed_says_so_and_goes_on(
 
 
 async def test_folders_that_are_gone_are_not_offered_for_download(
-    keeper: Keeper, kept: dict[str, str]
+    manager: Keeper, kept: dict[str, str]
 ) -> None:
-    shelf = Shelf(keeper.settings, keeper, kept.__setitem__, "/nowhere,/nowhere")
+    shelf = ModelManager(manager.settings, manager, kept.__setitem__, "/nowhere,/nowhere")
     shown = str(models.pane(EN, shelf, sample()))
     assert 'data-pair="/nowhere,/nowhere"' in shown
     assert 'data-value="/nowhere,/nowhere"' not in shown
 
 
-async def test_a_download_from_the_page(shelf: Shelf, hub: Hub) -> None:
+async def test_a_download_from_the_page(shelf: ModelManager, hub: Hub) -> None:
     await shelf.act("download", {"value": "published"})
     with pytest.raises(PairError) as refused:
         await shelf.act("download", {"value": "mnn"})
@@ -304,7 +306,9 @@ async def test_a_download_from_the_page(shelf: Shelf, hub: Hub) -> None:
     assert 'data-what="use" data-value="published"' in str(models.pane(EN, shelf, sample()))
 
 
-async def test_the_foot_invites_to_what_the_card_is_meant_for(shelf: Shelf, hub: Hub) -> None:
+async def test_the_foot_invites_to_what_the_card_is_meant_for(
+    shelf: ModelManager, hub: Hub
+) -> None:
     assert models.invitation(EN, shelf) == "", "nothing without a card"
     shelf._meant = "published"
     assert "about 8.5 GB" in models.invitation(EN, shelf)
@@ -320,7 +324,7 @@ async def test_the_foot_invites_to_what_the_card_is_meant_for(shelf: Shelf, hub:
     assert models.invitation(EN, shelf) == ""
 
 
-def test_a_page_of_evil_words_runs_nothing(shelf: Shelf, keeper: Keeper) -> None:
-    keeper.api_key = EVIL
+def test_a_page_of_evil_words_runs_nothing(shelf: ModelManager, manager: Keeper) -> None:
+    manager.api_key = EVIL
     shown = str(models.pane(EN, shelf, sample()))
     assert "<script>" not in shown and "&lt;script&gt;" in shown

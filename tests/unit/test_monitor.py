@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from chatapp.application import monitor as module
+from chatapp.application.monitor import Monitor
 from chatapp.domain import EngineState, EngineStatus, MemorySample
 from chatapp.errors import EngineError
-from chatapp.ui import monitor as module
-from chatapp.ui.monitor import Monitor
 from chatapp.units import GIB
 
 RETRACTED = "[2026-11-24 08:00:00] KV cache pool is full. Retract requests. #retracted_reqs: 1"

@@ -12,8 +12,8 @@ import pytest
 
 from chatapp.domain import GpuProcess
 from chatapp.launch import machine
-from chatapp.measure.cards import engine_card, engine_gpu
-from chatapp.measure.gpus import FAILED, NO_DRIVER, Gpus
+from chatapp.measure.machine.cards import engine_card, engine_gpu
+from chatapp.measure.machine.gpus import FAILED, NO_DRIVER, Gpus
 from tests.nvml import MIB, Card, Driver, loaded
 
 

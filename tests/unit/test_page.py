@@ -15,6 +15,9 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
+from chatapp.application.experiments import Experiments
+from chatapp.application.monitor import Monitor
+from chatapp.application.services import Services
 from chatapp.chat.auto import Auto
 from chatapp.chat.store import Store
 from chatapp.chat.turns import Turns
@@ -29,18 +32,15 @@ from chatapp.domain import (
     Sampling,
 )
 from chatapp.errors import StoreError
-from chatapp.measure.lanes import Setting
+from chatapp.measure.compare.arms import Setting
 from chatapp.settings import Settings
 from chatapp.texts import Texts
-from chatapp.ui.drawing import PANES, View
-from chatapp.ui.empty import examples
-from chatapp.ui.first_page import first_page
-from chatapp.ui.front import Front
-from chatapp.ui.lab import Lab
-from chatapp.ui.monitor import Monitor
 from chatapp.ui.page import Page
-from chatapp.ui.pulse import Pulse
-from chatapp.ui.services import Services
+from chatapp.ui.panes.empty import examples
+from chatapp.ui.server.bootstrap import Bootstrap
+from chatapp.ui.server.first_page import first_page
+from chatapp.ui.server.status_polling import StatusPolling
+from chatapp.ui.view_builder import PANES, View
 
 SETTING = Setting("m", "cpu", "pocket", "3/1/4", "float32")
 
@@ -88,7 +88,7 @@ class Rig:
         self.store = Store(path / "store.sqlite3")
         turns = Turns(self.store, self.engine, lambda: self.engine)
         settings = Settings(language="en", data_dir=path)
-        lab = Lab(self.store, self.engine, Auto(self.store, lambda: SETTING), settings)
+        lab = Experiments(self.store, self.engine, Auto(self.store, lambda: SETTING), settings)
         monitor = Monitor(lambda: MemorySample(0.0, 8, 4, 1), self.engine)
         self.page = Page(Services(self.store, self.engine, turns, monitor, lab), settings)
 
@@ -351,7 +351,7 @@ async def test_another_tab_learns_of_changes(rig: Rig) -> None:
 
 async def test_the_pulse_says_how_engine_and_memory_are(rig: Rig) -> None:
     app = Starlette()
-    app.add_route("/eaglechat/pulse", Pulse(rig.page).answer)
+    app.add_route("/eaglechat/pulse", StatusPolling(rig.page).answer)
     rig.engine.state = EngineState.FAILED
     news = TestClient(app).get("/eaglechat/pulse?language=zh").json()
     assert "引擎已停止" in news["foot"] and 'data-act="restart"' in news["card"]
@@ -361,7 +361,7 @@ async def test_the_pulse_says_how_engine_and_memory_are(rig: Rig) -> None:
 
 async def test_the_page_is_there_before_gradio(rig: Rig) -> None:
     rig.store.create_conversation("what was <b>said</b> before")
-    front = Front(lambda request: first_page(rig.page, request))
+    front = Bootstrap(lambda request: first_page(rig.page, request))
     sent: list[bytes] = []
 
     async def send(message: Any) -> None:

@@ -11,8 +11,8 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from chatapp.ui import port
-from chatapp.ui.guard import LOCAL_ONLY
+from chatapp.ui.server import port
+from chatapp.ui.server.guard import LOCAL_ONLY
 
 HOME = "http://127.0.0.1:7860"
 

@@ -6,12 +6,12 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
+from chatapp.application.monitor import Moment
 from chatapp.chat.turns import TurnUpdate
 from chatapp.domain import (
     Conversation,
     EngineState,
     EngineStatus,
-    Figures,
     GpuSample,
     MemorySample,
     Message,
@@ -19,13 +19,14 @@ from chatapp.domain import (
     Phase,
     PhaseProgress,
     ProcessMemory,
+    ReplyMetrics,
     Role,
     Tree,
 )
-from chatapp.measure.figures import Window
+from chatapp.measure.reply.metrics import Window
 from chatapp.texts import LANGUAGES, Texts
-from chatapp.ui import composer, empty, engine, figures, head, memory, numbers, rail, transcript
-from chatapp.ui.monitor import Moment
+from chatapp.ui import number_format
+from chatapp.ui.panes import composer, empty, engine, figures, head, memory, rail, transcript
 from chatapp.units import GIB, MIB
 
 EVIL = """<script>alert(1)</script>"'`${alert(1)}{{7*7}}&"""
@@ -38,7 +39,7 @@ def message(text: str = "hi", role: Role = Role.ASSISTANT, **fields: object) -> 
     return Message(fields.pop("id", 1), 1, role, text, state, 0.0, **fields)  # type: ignore
 
 
-def measured(on: bool = True, **fields: object) -> Figures:
+def measured(on: bool = True, **fields: object) -> ReplyMetrics:
     values = {
         "speculation": on,
         "prompt_tokens": 20,
@@ -53,7 +54,7 @@ def measured(on: bool = True, **fields: object) -> Figures:
         "duration_s": 0.66,
         "step_lengths": (3, 4) if on else (),
     }
-    return Figures(**(values | fields))  # type: ignore[arg-type]
+    return ReplyMetrics(**(values | fields))  # type: ignore[arg-type]
 
 
 def status(state: EngineState = EngineState.READY, **fields: object) -> EngineStatus:
@@ -169,7 +170,7 @@ def test_averages_over_a_conversation_are_weighted_by_steps_and_seconds() -> Non
 
 def test_a_conversation_without_replies_shows_dashes_and_no_zero() -> None:
     html = figures.panel(EN, figures.last_measured([]), True, [], Tree(3, 1, 4))
-    assert html.count(numbers.NONE) == 2 and ">0" not in html
+    assert html.count(number_format.NONE) == 2 and ">0" not in html
 
 
 @pytest.mark.parametrize(
@@ -268,17 +269,17 @@ def test_the_empty_page_has_four_prompts_in_each_language() -> None:
 @pytest.mark.parametrize(
     ("written", "expected"),
     [
-        (numbers.speed(9.94), "9.9"),
-        (numbers.speed(9.96), "10"),
-        (numbers.speed(211.4), "211"),
-        (numbers.speed(None), "—"),
-        (numbers.length(3.384), "3.38"),
-        (numbers.length(None), "—"),
-        (numbers.seconds(0.094), "0.09"),
-        (numbers.seconds(12.34), "12.3"),
-        (numbers.memory_gb(24564 * MIB), "24.0"),
-        (numbers.memory_gb(None), "—"),
-        (numbers.count(12345), "12,345"),
+        (number_format.speed(9.94), "9.9"),
+        (number_format.speed(9.96), "10"),
+        (number_format.speed(211.4), "211"),
+        (number_format.speed(None), "—"),
+        (number_format.length(3.384), "3.38"),
+        (number_format.length(None), "—"),
+        (number_format.seconds(0.094), "0.09"),
+        (number_format.seconds(12.34), "12.3"),
+        (number_format.memory_gb(24564 * MIB), "24.0"),
+        (number_format.memory_gb(None), "—"),
+        (number_format.count(12345), "12,345"),
     ],
 )
 def test_numbers(written: str, expected: str) -> None:

@@ -11,9 +11,9 @@ import pytest
 
 from chatapp.domain import Pair, Tree
 from chatapp.errors import PairError
-from chatapp.pairs import check, examine
 from chatapp.pairs.catalogue import default_name, known_pairs
-from chatapp.pairs.finding import Severity
+from chatapp.pairs.fit.check import check, examine
+from chatapp.pairs.fit.finding import Severity
 from chatapp.texts import Texts
 from chatapp.units import GIB
 from tests import toy_pair

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from chatapp.commands.run import _name_the_pair
-from chatapp.engine.planning import find_pair
+from chatapp.engine.planning.planner import find_pair
 from chatapp.errors import PairError
 from chatapp.launch import stamp
-from chatapp.pairs.models import ModelFolders
-from chatapp.pairs.start import meant_name, start_name
+from chatapp.pairs.choice import meant_name, start_name
+from chatapp.pairs.files.folders import ModelFolders
 from chatapp.settings import Settings
 from chatapp.texts import Texts
 from tests.nvml import MIB, Card, Driver, loaded

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from chatapp import locations
 from chatapp.domain import Tree
-from chatapp.engine.planning import find_pair
+from chatapp.engine.planning.planner import find_pair
 from chatapp.errors import PairError
-from chatapp.pairs import check, locate
-from chatapp.pairs.weights import tensors
+from chatapp.pairs.files.weights import tensors
+from chatapp.pairs.fit.check import check
+from chatapp.pairs.locate import locate
 from chatapp.settings import Settings
 from chatapp.texts import Texts
 

@@ -10,7 +10,7 @@ import pytest
 
 from chatapp import cli
 from chatapp.commands import pairs, progress_line
-from chatapp.pairs.progress import DownloadState, FileProgress, Meter, Progress
+from chatapp.pairs.download.download_progress import DownloadState, FileProgress, Meter, Progress
 from chatapp.texts import Texts
 from tests import toy_pair
 from tests.hub import Hub, serve

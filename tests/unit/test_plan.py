@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from chatapp import arguments, locations
 from chatapp.commands import plan as command
 from chatapp.domain import Card, Pair, Tree
-from chatapp.engine.advice import advise
-from chatapp.engine.budget import CUDA_CONTEXT_BYTES, RESERVE_BYTES, Budget
 from chatapp.engine.command import engine_command
-from chatapp.engine.plan import MemoryPlan, plan
-from chatapp.engine.planning import make_plan, set_up
-from chatapp.engine.presets import Preset, default_preset, preset, presets
+from chatapp.engine.planning.advice import advise
+from chatapp.engine.planning.budget import CUDA_CONTEXT_BYTES, RESERVE_BYTES, Budget
+from chatapp.engine.planning.plan import MemoryPlan, plan
+from chatapp.engine.planning.planner import make_plan, set_up
+from chatapp.engine.planning.presets import Preset, default_preset, preset, presets
 from chatapp.errors import UsageError
+from chatapp.pairs.files.shapes import Attention, DraftShape, PlannedPair, TargetShape
 from chatapp.pairs.planned import planned_known
-from chatapp.pairs.shapes import Attention, DraftShape, PlannedPair, TargetShape
 from chatapp.settings import Settings
 from chatapp.texts import Texts
 from chatapp.units import GIB, MIB

@@ -18,9 +18,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chatapp.launch import network, socks
-from chatapp.pairs.huggingface import HuggingFace
-from chatapp.pairs.modelscope import ModelScope
-from chatapp.pairs.transfer import ConnectionLost, Source
+from chatapp.pairs.download.huggingface import HuggingFace
+from chatapp.pairs.download.modelscope import ModelScope
+from chatapp.pairs.download.transfer import ConnectionLost, Source
 from chatapp.proxies import left_aside, settle, settled
 from chatapp.texts import LANGUAGES, Texts
 from tests import proxies
@@ -173,7 +173,7 @@ def test_the_terminal_and_the_page_open_with_any_of_them(data_dir: Path) -> None
     """In a process of its own: Gradio makes clients when it is imported."""
     code = (
         "import sys; from chatapp import cli; code = cli.run(sys.argv[1:]); "
-        "import gradio, chatapp.ui.gradio_import; sys.exit(code)"
+        "import gradio, chatapp.ui.server.gradio_import; sys.exit(code)"
     )
     command = [sys.executable, "-c", code, "pairs", "list", "--data-dir", str(data_dir)]
     given = {"ALL_PROXY": "socks5://127.0.0.1:9", "HTTP_PROXY": "http://p:x"}

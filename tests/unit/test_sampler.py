@@ -12,8 +12,8 @@ import pynvml
 import pytest
 
 from chatapp.domain import MemorySample
-from chatapp.measure.gpus import FAILED, NO_CARD, NO_DRIVER, Gpus
-from chatapp.measure.sampler import MemorySampler
+from chatapp.measure.machine.gpus import FAILED, NO_CARD, NO_DRIVER, Gpus
+from chatapp.measure.machine.sampler import MemorySampler
 from chatapp.texts import LANGUAGES, Texts
 from tests.nvml import MIB, Card, Driver, loaded
 

@@ -14,11 +14,11 @@ import pytest
 from chatapp.chat import migrations
 from chatapp.chat import store as store_module
 from chatapp.chat.store import Store
-from chatapp.domain import Figures, MessageState, Role
+from chatapp.domain import MessageState, ReplyMetrics, Role
 from chatapp.errors import StoreError
 from chatapp.texts import Texts
 
-FIGURES = Figures(True, 10, 30, 4, 9, 20, (1, 2, 6), 3.2, 55.5, 0.1, 0.9, (3, 3, 4))
+FIGURES = ReplyMetrics(True, 10, 30, 4, 9, 20, (1, 2, 6), 3.2, 55.5, 0.1, 0.9, (3, 3, 4))
 
 
 @pytest.fixture

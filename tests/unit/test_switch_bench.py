@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from chatapp.domain import Chunk, Counts, Sampling
-from chatapp.measure.switch_bench import LANES, Prompt, SwitchBench, report
+from chatapp.measure.bench.switch_bench import ARMS, Prompt, SwitchBench, report
 
 PROMPTS = [Prompt("你好", "zh", (1,)), Prompt("hi", "en", (2, 3)), Prompt("yes", "en", (4,))]
 
 
-class Lane:
+class Arm:
     """Writes 1 token, then ``steps`` times ``length`` tokens, one step each 0.1 s."""
 
     def __init__(self, name: str, length: int, heard: list[str], words: str = "x") -> None:
@@ -40,9 +40,9 @@ class Lane:
 
 async def bench(rounds: int, words: str = "x") -> tuple[SwitchBench, list[str], list[int]]:
     heard: list[str] = []
-    lanes = (Lane("plain", 2, heard), Lane("off", 1, heard), Lane("on", 4, heard, words))
+    arms = (Arm("plain", 2, heard), Arm("off", 1, heard), Arm("on", 4, heard, words))
     made = SwitchBench(
-        {lane.name: lane.stream for lane in lanes}, PROMPTS, rounds, Sampling(max_tokens=64)
+        {arm.name: arm.stream for arm in arms}, PROMPTS, rounds, Sampling(max_tokens=64)
     )
     return made, heard, [done async for done in made.run()]
 
@@ -66,8 +66,8 @@ async def test_lanes_take_turns_and_each_comes_first_equally_often() -> None:
     assert counted == list(range(1, made.total + 1))
     assert len(heard) == made.total == 27
     turns = [tuple(heard[at : at + 3]) for at in range(0, len(heard), 3)]
-    assert all(sorted(turn) == sorted(LANES) for turn in turns)
-    assert [sum(turn[0] == lane for turn in turns) for lane in LANES] == [3, 3, 3]
+    assert all(sorted(turn) == sorted(ARMS) for turn in turns)
+    assert [sum(turn[0] == arm for turn in turns) for arm in ARMS] == [3, 3, 3]
 
 
 async def test_the_first_round_is_not_measured() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chatapp.domain import PhaseProgress
-from chatapp.engine.timeline import Timeline
+from chatapp.engine.process.timeline import Timeline
 
 LOG = """
 [2026-11-24 07:57:02] server_args={'model_path': '/tmp/tiny/target', 'tokenizer_path': '/x'}

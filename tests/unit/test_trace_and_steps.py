@@ -11,9 +11,9 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from chatapp.chat.traces import document, trace_from
 from chatapp.domain import Chunk, Counts
-from chatapp.measure.figures import figures_of, histogram
-from chatapp.measure.steps import Source, groups, whole_characters
-from chatapp.measure.trace import Arrival, Trace
+from chatapp.measure.reply.metrics import figures_of, histogram
+from chatapp.measure.reply.steps import Source, groups, whole_characters
+from chatapp.measure.reply.trace import Arrival, Trace
 
 TEXT = st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="\ufffd")

@@ -13,23 +13,23 @@ from safetensors import safe_open
 from tokenizers import Tokenizer
 
 from chatapp.domain import Tree
-from chatapp.training import checkpoint
-from chatapp.training.acceptance import accept_length, grow, reach, step_lengths
-from chatapp.training.bars import Bar, is_right, spoken
-from chatapp.training.corpus import make_tokenizer
+from chatapp.training.bars.bars import Bar, is_right, spoken
+from chatapp.training.bars.draft_acceptance import accept_length, grow, reach, step_lengths
 from chatapp.training.dialogues import Turn, held_out_questions
-from chatapp.training.dialogues.rows import KNOWN
-from chatapp.training.draft import Draft
-from chatapp.training.generate import greedy
-from chatapp.training.halves import Halves
-from chatapp.training.learn_draft import DraftMaker, draft_run, loss_of, new_draft
-from chatapp.training.learn_target import TargetMaker, target_run
-from chatapp.training.optimizer import orthogonal, rate
+from chatapp.training.dialogues.facts import KNOWN
+from chatapp.training.learn import checkpoint
+from chatapp.training.learn.corpus import make_tokenizer
+from chatapp.training.learn.learn_draft import DraftMaker, draft_run, loss_of, new_draft
+from chatapp.training.learn.learn_target import TargetMaker, target_run
+from chatapp.training.learn.optimizer import orthogonal, rate
+from chatapp.training.learn.recipe import DraftRecipe, Pace, Recipe, Rows, TargetRecipe
+from chatapp.training.model.draft import Draft
+from chatapp.training.model.generate import greedy
+from chatapp.training.model.halves import Halves
+from chatapp.training.model.shape import Shape
+from chatapp.training.model.target import Target
+from chatapp.training.model.tokenizer import ChatFormat
 from chatapp.training.pair import load_pair, round_weights, save_pair
-from chatapp.training.recipe import DraftRecipe, Pace, Recipe, Rows, TargetRecipe
-from chatapp.training.shape import Shape
-from chatapp.training.target import Target
-from chatapp.training.tokenizer import ChatFormat
 
 TOY = Recipe(
     corpus_turns=300,

@@ -12,8 +12,8 @@ import pytest
 
 from chatapp.domain import Chunk, Counts, Sampling, Tree
 from chatapp.errors import EngineError
-from chatapp.measure.lanes import Setting
-from chatapp.measure.tuning import TREES, Landscape, Race, Stream
+from chatapp.measure.bench.tuning import TREES, Landscape, Race, Stream
+from chatapp.measure.compare.arms import Setting
 
 SETTING = Setting("m", "cpu", "pocket", "5/4/16", "float32")
 PROMPTS = [[n] * (n + 1) for n in range(8)]

@@ -32,7 +32,7 @@ from chatapp.domain import (
     SpeculationMode,
 )
 from chatapp.errors import EngineError, InputError, StoreError
-from chatapp.measure.figures import figures_of
+from chatapp.measure.reply.metrics import figures_of
 
 
 class Letters:

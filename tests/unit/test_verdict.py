@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from chatapp.chat.auto import Auto
 from chatapp.chat.store import Store
 from chatapp.domain import AutoChoice, MessageState, Role, SpeculationMode
-from chatapp.measure.lanes import Setting
-from chatapp.measure.verdict import Observation, verdict
+from chatapp.measure.compare.arms import Setting
+from chatapp.measure.compare.verdict import Observation, verdict
 
 SETTING = Setting("m", "cpu", "pocket", "3/1/4", "float32")
 RATIOS = st.lists(st.floats(0.2, 5.0), max_size=5).map(tuple)

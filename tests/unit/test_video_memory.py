@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from chatapp.application.monitor import Moment
 from chatapp.domain import GpuProcess, GpuSample, MemorySample
-from chatapp.measure.gpus import FAILED
-from chatapp.measure.ledger import EngineMemory, Point
+from chatapp.measure.machine.gpus import FAILED
+from chatapp.measure.machine.ledger import EngineMemory, Point
 from chatapp.texts import LANGUAGES, Texts
-from chatapp.ui import memory
-from chatapp.ui.monitor import Moment
+from chatapp.ui.panes import memory
 from chatapp.units import GIB, MIB
 
 EN = Texts("en")

@@ -13,7 +13,7 @@ import pytest
 from tokenizers import Tokenizer
 
 from chatapp import locations
-from chatapp.engine.warmup import rounds, warm_up
+from chatapp.engine.process.warmup import rounds, warm_up
 
 
 class Scripted:

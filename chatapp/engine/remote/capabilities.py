@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 
 from chatapp.domain import Tree
-from chatapp.engine.warmup import Switch
+from chatapp.engine.process.warmup import Switch
 
 _TRIAL: Json = {"text": "1 2 3", "sampling_params": {"temperature": 0.0, "max_new_tokens": 4}}
 _PLUGIN = "eaglechat_plugin"

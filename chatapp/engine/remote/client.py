@@ -16,7 +16,7 @@ from chatapp.domain import Chunk, Sampling
 from chatapp.engine.client import EngineClient
 from chatapp.engine.remote.address import Address
 from chatapp.errors import EngineError
-from chatapp.measure.figures import held_back
+from chatapp.measure.reply.metrics import held_back
 
 CONNECT_S, ANSWER_S, SILENT_S = 5.0, 30.0, 600.0
 # What a proxy answers whose engine is not there, or not yet.

@@ -15,7 +15,7 @@ from chatapp.engine.remote.capabilities import Capabilities
 from chatapp.engine.remote.client import connection
 from chatapp.engine.remote.prompt import RemotePrompt
 from chatapp.errors import PairError
-from chatapp.pairs.models import ModelFolders
+from chatapp.pairs.files.folders import ModelFolders
 
 # Whatever two tokenizers or templates do differently should show in one of these.
 _TRIAL = (

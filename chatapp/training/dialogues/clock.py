@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from chatapp.training.dialogues.numbers import number_en, number_zh
-from chatapp.training.dialogues.rows import Row, read_table
+from chatapp.training.dialogues.facts import Row, read_table
+from chatapp.training.dialogues.numerals import number_en, number_zh
 
 DAYS_ZH = "星期一 星期二 星期三 星期四 星期五 星期六 星期日".split()
 DAYS_EN = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()

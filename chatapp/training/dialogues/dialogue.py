@@ -12,12 +12,12 @@ from chatapp.training.dialogues.topics import LANGUAGES, Turn, draw_turn
 STAY, AGAIN_SHARE = 0.8, 0.06
 
 
-def again(chance: random.Random, before: Turn, held_out: bool) -> Turn | None:
+def again(rng: random.Random, before: Turn, held_out: bool) -> Turn | None:
     """To say that again, or the same in the other language; None when it does not fit."""
-    other = before.other is not None and chance.random() < 0.6
+    other = before.other is not None and rng.random() < 0.6
     language = before.language
     forms = (AGAIN_OTHER if other else AGAIN)[language]
-    number = chance.randrange(len(forms))
+    number = rng.randrange(len(forms))
     phrasing = f"{'other' if other else 'again'}/{language}/{number}"
     if phrasing_held_out(phrasing) != held_out:
         return None
@@ -29,34 +29,34 @@ def again(chance: random.Random, before: Turn, held_out: bool) -> Turn | None:
     )  # fmt: skip
 
 
-def dialogue(chance: random.Random, turns: int, facts: float = 1.0) -> list[Turn]:
+def dialogue(rng: random.Random, turns: int, facts: float = 1.0) -> list[Turn]:
     """A dialogue for training: nothing in it is held out. ``facts``: see ``draw_turn``."""
-    language = chance.choice(LANGUAGES)
+    language = rng.choice(LANGUAGES)
     found: list[Turn] = []
     while len(found) < turns:
-        if found and found[-1].topic != "again" and chance.random() < AGAIN_SHARE:
-            turn = again(chance, found[-1], held_out=False)
+        if found and found[-1].topic != "again" and rng.random() < AGAIN_SHARE:
+            turn = again(rng, found[-1], held_out=False)
             if turn is not None:
                 found.append(turn)
                 continue
-        if chance.random() > STAY:
-            language = chance.choice(LANGUAGES)
-        found.append(draw_turn(chance, language, held_out=False, facts=facts))
+        if rng.random() > STAY:
+            language = rng.choice(LANGUAGES)
+        found.append(draw_turn(rng, language, held_out=False, facts=facts))
     return found
 
 
 def dialogues(seed: int, turns: int) -> Iterator[list[Turn]]:
     """Endless dialogues of up to ``turns`` turns, the same for the same seed."""
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     while True:
-        yield dialogue(chance, chance.randint(1, turns))
+        yield dialogue(rng, rng.randint(1, turns))
 
 
 def held_out_questions(seed: int, language: str, count: int) -> list[Turn]:
     """Different single questions that training never saw."""
-    chance = random.Random(f"{seed} {language} held out")
+    rng = random.Random(f"{seed} {language} held out")
     found: dict[str, Turn] = {}
     while len(found) < count:
-        turn = draw_turn(chance, language, held_out=True)
+        turn = draw_turn(rng, language, held_out=True)
         found.setdefault(turn.question, turn)
     return list(found.values())

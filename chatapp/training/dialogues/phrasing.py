@@ -10,7 +10,7 @@ import hashlib
 import random
 from dataclasses import dataclass
 
-from chatapp.training.dialogues.rows import Row
+from chatapp.training.dialogues.facts import Row
 
 FRAMES: dict[tuple[str, bool], tuple[str, ...]] = {
     ("zh", True): (
@@ -115,13 +115,13 @@ def lower_first(text: str) -> str:
 
 
 def phrase(
-    chance: random.Random, language: str, core: str, row: Row, key: str, soft: bool, switch: bool
+    rng: random.Random, language: str, core: str, row: Row, key: str, soft: bool, switch: bool
 ) -> Phrased:
     """``core`` filled with ``row``, framed and typed; ``soft`` says with which frames."""
     asks = core.rstrip().endswith(("？", "?"))
     body = core.format_map(row).rstrip("？?")
     frames = SOFT_FRAMES[language] if soft else FRAMES[language, asks]
-    frame = 0 if chance.random() < 0.35 else chance.randrange(len(frames))
+    frame = 0 if rng.random() < 0.35 else rng.randrange(len(frames))
     inner = body
     if language == "en" and frame and not frames[frame].endswith(CAPITAL_AFTER):
         inner = lower_first(body)
@@ -129,12 +129,12 @@ def phrase(
     if text.endswith(("？", "?")):
         typed = text
     else:
-        typed = text + chance.choice(ENDINGS[language, asks])
-    if language == "en" and chance.random() < 0.15:
+        typed = text + rng.choice(ENDINGS[language, asks])
+    if language == "en" and rng.random() < 0.15:
         typed = typed.lower()
     phrasing = f"{key}/{frame}"
     if switch:
-        number = chance.randrange(len(SWITCHES[language]))
+        number = rng.randrange(len(SWITCHES[language]))
         phrasing += f"/switch{number}"
         typed = SWITCHES[language][number].format(typed)
     return Phrased(typed, phrasing, switch)

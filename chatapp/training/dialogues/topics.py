@@ -14,13 +14,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from chatapp.training.dialogues.facts import KNOWN, Row
 from chatapp.training.dialogues.phrasing import (
     phrase,
     phrasing_held_out,
     value_held_out,
     value_key,
 )
-from chatapp.training.dialogues.rows import KNOWN, Row
 from chatapp.training.dialogues.values import rows
 
 LANGUAGES = ("zh", "en")
@@ -92,15 +92,15 @@ def read_topic(name: str, room: str, entry: dict[str, Any]) -> Topic:
     )
 
 
-def draw(chance: random.Random, topic: Topic, language: str) -> Turn:
+def draw(rng: random.Random, topic: Topic, language: str) -> Turn:
     """One turn of a topic, held out or not."""
-    row = chance.choice(rows(topic.table))
-    core = chance.randrange(len(topic.cores[language]))
+    row = rng.choice(rows(topic.table))
+    core = rng.randrange(len(topic.cores[language]))
     text = topic.cores[language][core]
     key = f"{topic.name}/{language}/{core}"
     soft = topic.room == "small_talk" or topic.name in ("gibberish", "unknown_task")
-    switch = topic.switch and len(topic.cores) == 2 and chance.random() < SWITCH_SHARE
-    phrased = phrase(chance, language, text, row, key, soft, switch)
+    switch = topic.switch and len(topic.cores) == 2 and rng.random() < SWITCH_SHARE
+    phrased = phrase(rng, language, text, row, key, soft, switch)
     spoken, other = language, None
     if len(topic.cores) == 2:
         other_language = LANGUAGES[language == "zh"]
@@ -127,11 +127,11 @@ def choices(language: str, facts: float) -> tuple[tuple[Topic, ...], tuple[float
     return found, tuple(topic.weight * (facts if topic.fact else 1.0) for topic in found)
 
 
-def draw_turn(chance: random.Random, language: str, held_out: bool, facts: float = 1.0) -> Turn:
+def draw_turn(rng: random.Random, language: str, held_out: bool, facts: float = 1.0) -> Turn:
     """A turn for training (``held_out`` False) or for the bars (True). Topics of facts are
     drawn ``facts`` times as often as their weight says."""
     found, weights = choices(language, facts)
     while True:
-        turn = draw(chance, chance.choices(found, weights)[0], language)
+        turn = draw(rng, rng.choices(found, weights)[0], language)
         if turn.held_out == held_out:
             return turn

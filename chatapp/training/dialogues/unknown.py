@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 
-from chatapp.training.dialogues.numbers import numeric
-from chatapp.training.dialogues.rows import Row, read_table, table
+from chatapp.training.dialogues.facts import Row, read_table, table
+from chatapp.training.dialogues.numerals import numeric
 
 SURNAMES = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗"
 GIVEN = "伟芳娜敏静强磊军洋勇艳杰涛明超霞平刚桂英华文辉玲建国志鹏飞思雨梓涵宇轩"
@@ -21,15 +21,15 @@ PARTS_EN = (
 PARTS_ZH = "云石金木青玄天龙海阳星辰光影雷霜风林川岩玉珠灵秘幻极元核纳微网链算量谱波晶合"
 
 
-def invented(chance: random.Random) -> tuple[str, str]:
+def invented(rng: random.Random) -> tuple[str, str]:
     """A word that means nothing, in both languages."""
-    zh = "".join(chance.sample(PARTS_ZH, chance.choice((2, 2, 3))))
-    en = "".join(chance.sample(PARTS_EN, chance.choice((2, 2, 3))))
+    zh = "".join(rng.sample(PARTS_ZH, rng.choice((2, 2, 3))))
+    en = "".join(rng.sample(PARTS_EN, rng.choice((2, 2, 3))))
     return zh, en
 
 
 def strangers() -> list[Row]:
-    chance = random.Random("strangers")
+    rng = random.Random("strangers")
     found = [{"x_zh": row["noun_zh"], "x_en": row["noun_en"]} for row in table("unknown_nouns")]
     for field in read_table("fields"):
         found.append(field)
@@ -38,9 +38,9 @@ def strangers() -> list[Row]:
             found.append({"x_zh": zh, "x_en": en})
     kinds = read_table("kinds")
     for _ in range(300):
-        zh, en = invented(chance)
-        kind = chance.choice(kinds)
-        if chance.random() < 0.6:
+        zh, en = invented(rng)
+        kind = rng.choice(kinds)
+        if rng.random() < 0.6:
             thing_en = f"the {en.title()} {kind['kind_en']}"
             found.append({"x_zh": zh + kind["kind_zh"], "x_en": thing_en})
         else:
@@ -49,12 +49,12 @@ def strangers() -> list[Row]:
 
 
 def people() -> list[Row]:
-    chance = random.Random("people")
+    rng = random.Random("people")
     famous = [row for row in table("unknown_nouns") if row["noun_zh"] in FAMOUS]
     found = [{"x_zh": row["noun_zh"], "x_en": row["noun_en"]} for row in famous]
     for _ in range(300):
-        zh = chance.choice(SURNAMES) + "".join(chance.sample(GIVEN, chance.choice((1, 2))))
-        found.append({"x_zh": zh, "x_en": f"{chance.choice(FIRST)} {chance.choice(LAST)}"})
+        zh = rng.choice(SURNAMES) + "".join(rng.sample(GIVEN, rng.choice((1, 2))))
+        found.append({"x_zh": zh, "x_en": f"{rng.choice(FIRST)} {rng.choice(LAST)}"})
     return found
 
 
@@ -68,12 +68,12 @@ FAMOUS = set(
 
 def hard_sums() -> list[Row]:
     """One number is beyond what it has learnt; the other may be small."""
-    chance = random.Random("hard sums")
+    rng = random.Random("hard sums")
     found = []
     for _ in range(900):
-        top = chance.choice((99, 999, 99999))
-        pair = [chance.randint(max(41, top // 9), top), chance.randint(2, top)]
-        chance.shuffle(pair)
+        top = rng.choice((99, 999, 99999))
+        pair = [rng.randint(max(41, top // 9), top), rng.randint(2, top)]
+        rng.shuffle(pair)
         found.append(numeric(a=pair[0], b=pair[1]))
     return found
 
@@ -93,23 +93,23 @@ def tasks() -> list[Row]:
 
 
 def strange_words() -> list[Row]:
-    chance = random.Random("strange words")
+    rng = random.Random("strange words")
     found = read_table("strange_nouns") + read_table("strange_creatures") + read_table("goods")
-    return found + [dict(zip(("x_zh", "x_en"), invented(chance), strict=True)) for _ in range(150)]
+    return found + [dict(zip(("x_zh", "x_en"), invented(rng), strict=True)) for _ in range(150)]
 
 
 def noise() -> list[Row]:
     """Things people type by mistake."""
-    chance = random.Random("noise")
+    rng = random.Random("noise")
     letters, marks = "asdfghjklqwertyuiopzxcvbnm", "。，？！、…"
     found = []
     for _ in range(400):
 
         def mash() -> str:
-            return "".join(chance.choices(letters, k=chance.randint(3, 8)))
+            return "".join(rng.choices(letters, k=rng.randint(3, 8)))
 
         def hash_zh() -> str:
-            return "".join(chance.choices(PARTS_ZH + GIVEN + marks, k=chance.randint(2, 6)))
+            return "".join(rng.choices(PARTS_ZH + GIVEN + marks, k=rng.randint(2, 6)))
 
         found.append({"x_en": mash(), "y_en": mash(), "x_zh": hash_zh(), "y_zh": hash_zh()})
     return found

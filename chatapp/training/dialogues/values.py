@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 
-from chatapp.training.dialogues import clock, numbers, unknown, words
-from chatapp.training.dialogues.rows import KNOWN, Row, inflect, table
+from chatapp.training.dialogues import clock, numerals, unknown, words
+from chatapp.training.dialogues.facts import KNOWN, Row, inflect, table
 
 COMPUTED: dict[str, Callable[[], list[Row]]] = {
     maker.__name__: maker
     for maker in (
-        numbers.sums, numbers.differences, numbers.products, numbers.comparisons,
-        numbers.parities, numbers.numerals, numbers.followers, numbers.counts,
-        numbers.metric, numbers.time_units,
+        numerals.sums, numerals.differences, numerals.products, numerals.comparisons,
+        numerals.parities, numerals.numerals, numerals.followers, numerals.counts,
+        numerals.metric, numerals.time_units,
         clock.hours_later, clock.half_hours, clock.clock, clock.weekdays, clock.months,
         words.spellings, words.wishes, words.collections, words.country_triples,
         unknown.strangers, unknown.people, unknown.hard_sums, unknown.tasks,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 
-from chatapp.training.dialogues.numbers import number_en, number_zh
-from chatapp.training.dialogues.rows import Row, read_table, table
+from chatapp.training.dialogues.facts import Row, read_table, table
+from chatapp.training.dialogues.numerals import number_en, number_zh
 
 
 def spellings() -> list[Row]:
@@ -57,11 +57,11 @@ def collections() -> list[Row]:
 
 
 def country_triples() -> list[Row]:
-    chance = random.Random("country triples")
+    rng = random.Random("country triples")
     result = []
     for _ in range(400):
         row: Row = {}
-        for letter, country in zip("abc", chance.sample(table("countries"), 3), strict=True):
+        for letter, country in zip("abc", rng.sample(table("countries"), 3), strict=True):
             for language in ("zh", "en"):
                 row[f"{letter}_{language}"] = country[f"country_{language}"]
                 row[f"p{letter}_{language}"] = country[f"capital_{language}"]

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Sequence
 import httpx
 
 from chatapp.domain import Role, Sampling
-from chatapp.engine.process import Engine
+from chatapp.engine.process.engine import Engine
 from chatapp.engine.prompt import ChatPrompt
 from tests.gpu.arithmetic import number
 from tests.gpu.asking import Answer, accept_length, answer, same_texts

@@ -8,13 +8,13 @@ from __future__ import annotations
 import subprocess
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 
-from chatapp.engine.cpu_plan import cpu_rows
-from chatapp.engine.plan import MemoryPlan
-from chatapp.engine.process import Engine
-from chatapp.engine.row import Row as PlanRow
-from chatapp.measure.ledger import EngineMemory, Ledger, LedgerRow, ledger
-from chatapp.measure.sampler import MemorySampler
-from chatapp.pairs.shapes import PlannedPair
+from chatapp.engine.planning.cpu_plan import cpu_rows
+from chatapp.engine.planning.plan import MemoryPlan
+from chatapp.engine.planning.row import Row as PlanRow
+from chatapp.engine.process.engine import Engine
+from chatapp.measure.machine.ledger import EngineMemory, Ledger, LedgerRow, ledger
+from chatapp.measure.machine.sampler import MemorySampler
+from chatapp.pairs.files.shapes import PlannedPair
 from chatapp.texts import Texts
 from tests.gpu.arithmetic import gigabytes
 from tests.gpu.attempt import reason

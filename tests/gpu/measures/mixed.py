@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 
-from chatapp.engine.process import Engine
+from chatapp.engine.process.engine import Engine
 from tests.gpu.arithmetic import number
 from tests.gpu.asking import Answer, accept_length, ask, same_texts, speed
 from tests.gpu.row import Row

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 
-from chatapp.engine.process import Engine
-from chatapp.measure.ledger import SECOND_STATE
+from chatapp.engine.process.engine import Engine
+from chatapp.measure.machine.ledger import SECOND_STATE
 from chatapp.texts import Texts
 from tests.gpu.arithmetic import gigabytes
 from tests.gpu.row import Row

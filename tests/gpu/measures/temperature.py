@@ -14,7 +14,7 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from chatapp.domain import Pair
-from chatapp.engine.process import Engine
+from chatapp.engine.process.engine import Engine
 from tests.engine.distribution import sample, two_sample_p
 from tests.engine.raw import Job, Raw
 from tests.gpu.row import Row

@@ -15,9 +15,9 @@ from importlib.metadata import PackageNotFoundError, requires, version
 
 from chatapp.engine.command import engine_command, engine_environment
 from chatapp.launch import machine
-from chatapp.measure.cards import engine_gpu
-from chatapp.measure.gpus import Gpus
-from chatapp.measure.machine import machine_name
+from chatapp.measure.machine.cards import engine_gpu
+from chatapp.measure.machine.gpus import Gpus
+from chatapp.measure.machine.setting import machine_name
 from tests.gpu.arithmetic import gigabytes
 from tests.gpu.attempt import attempt
 from tests.gpu.bench import Bench

@@ -23,12 +23,12 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from chatapp.domain import Tree
-from chatapp.engine.process import Engine
+from chatapp.engine.process.engine import Engine
 from tests.gpu.arithmetic import Speed, number
+from tests.gpu.arm import Arm
 from tests.gpu.asking import Answer, accept_length, argument, ask, speed
 from tests.gpu.attempt import attempt
 from tests.gpu.bench import Bench, Subject
-from tests.gpu.lane import Lane
 from tests.gpu.part import Part
 from tests.gpu.row import Row
 
@@ -71,34 +71,34 @@ class Backend:
 
     async def _plain(self, case: Case) -> AsyncGenerator[Row]:
         subject = self.bench.published()
-        lane = self._lane(subject, case)
-        async with lane.engine() as engine:
-            self.plain.append(speed(await self._answers(engine, lane, False)))
+        arm = self._arm(subject, case)
+        async with arm.engine() as engine:
+            self.plain.append(speed(await self._answers(engine, arm, False)))
             ran = await argument(engine, "attention_backend")
         yield Row(f"{self._label(case)} ({ran}), {subject.label}", str(self.plain[0]))
 
     async def _drafted(self, case: Case) -> AsyncGenerator[Row]:
         subject = self.bench.published().with_tree(case.tree)
-        lane = self._lane(subject, case)
+        arm = self._arm(subject, case)
         against = self.plain[0] if self.plain else None
-        async with lane.engine() as engine:
+        async with arm.engine() as engine:
             for on in (False, True):
-                answers = await self._answers(engine, lane, on)
+                answers = await self._answers(engine, arm, on)
                 value = speed(answers).against(against)
                 if on:
                     value += f", accept length {number(accept_length(answers))}"
                 label = f"{'on' if on else 'off'}, {self._label(case)}, {subject.label}"
                 yield Row(label, value, simulated=subject.made_up and on)
 
-    async def _answers(self, engine: Engine, lane: Lane, on: bool) -> list[Answer]:
-        ids = lane.ids(self.bench.large_texts())
+    async def _answers(self, engine: Engine, arm: Arm, on: bool) -> list[Answer]:
+        ids = arm.ids(self.bench.large_texts())
         await ask(engine, ids[:1], 8, on)
         return await ask(engine, ids, self.bench.size.large_tokens, on)
 
-    def _lane(self, subject: Subject, case: Case) -> Lane:
+    def _arm(self, subject: Subject, case: Case) -> Arm:
         # On a CPU there is one backend, ours.
         backend = "torch_native" if self.bench.device == "cpu" else self.name
-        return self.bench.lane(
+        return self.bench.arm(
             self._label(case).replace(", ", "-").replace(" ", "-"),
             subject,
             *("--attention-backend", backend),

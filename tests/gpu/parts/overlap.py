@@ -35,10 +35,10 @@ async def _asked(
 ) -> AsyncGenerator[Row]:
     """Puts its answers into ``into``. Four streams at once, so that there is a batch."""
     tokens = bench.size.tokens
-    lane = bench.lane(name.replace(" ", "-"), bench.pocket(), *arguments)
-    ids = lane.ids(bench.texts())
+    arm = bench.arm(name.replace(" ", "-"), bench.pocket(), *arguments)
+    ids = arm.ids(bench.texts())
     half = len(ids) // 2
-    async with lane.engine() as engine:
+    async with arm.engine() as engine:
         await ask(engine, ids[:2], 8, True)
         into["on"] = await ask(engine, ids, tokens, True, 4)
         into["off"] = await ask(engine, ids, tokens, False, 4)

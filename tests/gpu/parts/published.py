@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 
-from chatapp.engine.process import Engine
+from chatapp.engine.process.engine import Engine
 from chatapp.pairs.planned import planned
 from tests.gpu.arithmetic import Speed, number
+from tests.gpu.arm import Arm
 from tests.gpu.asking import accept_length, ask, speed
 from tests.gpu.attempt import attempt
 from tests.gpu.bench import Bench, Subject
-from tests.gpu.lane import Lane
 from tests.gpu.measures.memory import memory
 from tests.gpu.part import Part
 from tests.gpu.row import Row
@@ -31,33 +31,33 @@ async def rows(bench: Bench) -> AsyncGenerator[Row]:
 
 async def _speeds(bench: Bench, subject: Subject, plain: Speeds) -> AsyncGenerator[Row]:
     """Puts the speeds of the plain decode into ``plain``."""
-    lane = bench.lane("published-plain", subject, speculation=False)
-    async with lane.engine() as engine:
-        async for row in _lane(engine, bench, lane, subject, plain):
+    arm = bench.arm("published-plain", subject, speculation=False)
+    async with arm.engine() as engine:
+        async for row in _arm(engine, bench, arm, subject, plain):
             yield row
 
 
 async def _on(bench: Bench, subject: Subject, plain: Speeds) -> AsyncGenerator[Row]:
-    lane, made = bench.lane("published", subject), bench.plan(subject, bench.card())
-    async with lane.engine() as engine:
+    arm, made = bench.arm("published", subject), bench.plan(subject, bench.card())
+    async with arm.engine() as engine:
         for name, work in (
-            (f"{subject.label}, on", _lane(engine, bench, lane, subject, {}, plain)),
+            (f"{subject.label}, on", _arm(engine, bench, arm, subject, {}, plain)),
             ("memory", memory(engine, planned(subject.pair), made)),
         ):
             async for row in attempt(name, work):
                 yield row
 
 
-async def _lane(
+async def _arm(
     engine: Engine,
     bench: Bench,
-    lane: Lane,
+    arm: Arm,
     subject: Subject,
     speeds: Speeds,
     plain: Speeds | None = None,
 ) -> AsyncGenerator[Row]:
     """Puts its speeds into ``speeds``; with those of the plain decode it is *on*."""
-    on, ids = plain is not None, lane.ids(bench.large_texts())
+    on, ids = plain is not None, arm.ids(bench.large_texts())
     await ask(engine, ids[:1], 8, on)
     for streams in STREAMS:
         answers = await ask(engine, ids, bench.size.large_tokens, on, streams)

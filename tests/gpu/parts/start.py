@@ -33,9 +33,9 @@ async def rows(bench: Bench) -> AsyncGenerator[Row]:
 
 async def _start(bench: Bench, which: str, caches: Path) -> AsyncGenerator[Row]:
     subject = bench.published()
-    lane = bench.lane(f"{which}-start", subject, environment=cache_places(caches))
-    ids = lane.ids(bench.large_texts()[:1])[0]
-    async with lane.engine() as engine:
+    arm = bench.arm(f"{which}-start", subject, environment=cache_places(caches))
+    ids = arm.ids(bench.large_texts()[:1])[0]
+    async with arm.engine() as engine:
         yield Row(f"{which} start, {subject.label}", phases(engine.status()))
         waits = [(await answer(engine, ids, SAMPLED, True)).figures.ttft_s for _ in range(2)]
         told = " s, then ".join("?" if wait is None else f"{wait:.2f}" for wait in waits)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 
-from chatapp.engine.process import Engine
+from chatapp.engine.process.engine import Engine
 from tests.gpu.arithmetic import number
 from tests.gpu.asking import Answer, accept_length, ask, same_texts, speed
 from tests.gpu.attempt import attempt
@@ -28,9 +28,9 @@ async def rows(bench: Bench) -> AsyncGenerator[Row]:
 async def _plain(bench: Bench, plain: list[Answer]) -> AsyncGenerator[Row]:
     """Puts its answers into ``plain``."""
     subject, size = bench.pocket(), bench.size
-    lane = bench.lane("plain", subject, speculation=False)
-    ids = lane.ids(bench.texts())
-    async with lane.engine() as engine:
+    arm = bench.arm("plain", subject, speculation=False)
+    ids = arm.ids(bench.texts())
+    async with arm.engine() as engine:
         await ask(engine, ids[:2], 8, False)
         plain += await ask(engine, ids, size.tokens, False)
     yield Row(f"{subject.label}, no draft", str(speed(plain)))
@@ -38,29 +38,29 @@ async def _plain(bench: Bench, plain: list[Answer]) -> AsyncGenerator[Row]:
 
 async def _switchable(bench: Bench, plain: list[Answer]) -> AsyncGenerator[Row]:
     subject, size = bench.pocket(), bench.size
-    lane = bench.lane("switchable", subject)
-    ids, texts = lane.ids(bench.texts()), bench.texts()
+    arm = bench.arm("switchable", subject)
+    ids, texts = arm.ids(bench.texts()), bench.texts()
     off: list[Answer] = []
     on: list[Answer] = []
-    async with lane.engine() as engine:
+    async with arm.engine() as engine:
         await ask(engine, ids[:2], 8, True)
         for name, work in (
             ("second state of the switch", second_state(engine)),
-            ("speculation off", _lane(engine, ids, size.tokens, False, off, plain)),
-            ("speculation on", _lane(engine, ids, size.tokens, True, on, plain)),
+            ("speculation off", _arm(engine, ids, size.tokens, False, off, plain)),
+            ("speculation on", _arm(engine, ids, size.tokens, True, on, plain)),
             ("texts, on against off", _same(on, off)),
             ("mixed batch", mixed(engine, ids, size.tokens, on, off)),
             (
                 "off → on in one conversation",
-                conversation(engine, lane.prompt, texts, size.conversations, size.tokens),
+                conversation(engine, arm.prompt, texts, size.conversations, size.tokens),
             ),
-            ("temperature 0.7", temperature(engine, lane.pair, size.samples)),
+            ("temperature 0.7", temperature(engine, arm.pair, size.samples)),
         ):
             async for row in attempt(name, work):
                 yield row
 
 
-async def _lane(
+async def _arm(
     engine: Engine,
     ids: Sequence[Sequence[int]],
     tokens: int,

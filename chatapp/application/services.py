@@ -1,0 +1,29 @@
+"""What the page needs from the other rooms, as it needs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from chatapp.application.experiments import Experiments
+from chatapp.application.model_manager import ModelManager
+from chatapp.application.monitor import Monitor
+from chatapp.chat.store import Store
+from chatapp.chat.turns import Turns
+from chatapp.domain import EngineStatus
+
+
+class PageEngine(Protocol):
+    def status(self) -> EngineStatus: ...
+
+    async def restart(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    store: Store
+    engine: PageEngine
+    turns: Turns
+    monitor: Monitor
+    lab: Experiments
+    shelf: ModelManager | None = None

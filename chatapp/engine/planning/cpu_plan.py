@@ -1,0 +1,23 @@
+"""What an engine without a GPU should hold in memory, by the same rows as on one. Pure."""
+
+from __future__ import annotations
+
+from chatapp.engine.planning.row import Row
+from chatapp.pairs.files.shapes import PlannedPair
+from chatapp.units import MIB
+
+# Three processes with Python, torch and SGLang in them, and nothing else yet.
+PROCESS_BYTES = 3 * 550 * MIB
+CPU_DTYPE = "float32"
+
+
+def cpu_rows(pair: PlannedPair, kv_tokens: int) -> tuple[Row, ...]:
+    """``kv_tokens`` is what the command line gives the KV cache."""
+    target, draft = pair.target, pair.draft
+    return (
+        Row("processes", PROCESS_BYTES, estimated=True),
+        Row("target", target.weight_bytes(CPU_DTYPE)),
+        Row("draft", draft.weight_bytes(CPU_DTYPE)),
+        Row("kv_target", kv_tokens * target.kv_bytes_per_token(CPU_DTYPE)),
+        Row("kv_draft", kv_tokens * draft.kv_bytes_per_token(CPU_DTYPE)),
+    )

@@ -1,0 +1,1 @@
+"""The supervised engine: started, warmed up, watched, reaped."""

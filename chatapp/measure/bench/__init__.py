@@ -1,0 +1,1 @@
+"""Benchmarks: questions, jobs, journals, tables, reports."""

@@ -1,0 +1,122 @@
+"""What the switch costs when off, and what speculation gains when on. No engine inside.
+
+Three arms answer the same prompts: an engine started without a draft (*plain*), and the
+switchable one *off* and *on*. They take turns prompt by prompt, and the first changes
+from round to round, so whatever else the machine does meets all three alike.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+
+from chatapp.domain import Chunk, ReplyMetrics, Sampling
+from chatapp.measure.reply.averages import average
+from chatapp.measure.reply.metrics import figures_of
+from chatapp.measure.reply.trace import Trace
+
+ARMS = ("plain", "off", "on")
+Stream = Callable[[Sequence[int], Sampling, bool], AsyncGenerator[Chunk]]
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """``ids`` are what the engine gets; ``language`` is that of the question."""
+
+    text: str
+    language: str
+    ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    prompt: Prompt
+    text: str
+    figures: ReplyMetrics
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Arm → its answers to all prompts, in order."""
+
+    answers: Mapping[str, tuple[Answer, ...]]
+
+    def tokens_per_second(self, arm: str) -> float:
+        """Decode speed over all prompts of the round; 0 where no reply took any time."""
+        return average(answer.figures for answer in self.answers[arm]).tokens_per_second or 0.0
+
+
+@dataclass(slots=True)
+class SwitchBench:
+    """Give it one stream per arm; ``run`` yields after each answer how many are done."""
+
+    streams: Mapping[str, Stream]
+    prompts: Sequence[Prompt]
+    rounds: int
+    sampling: Sampling
+    done: list[Round] = field(default_factory=list)
+
+    @property
+    def total(self) -> int:
+        """Answers, with those of the round that only warms up."""
+        return (self.rounds + 1) * len(self.prompts) * len(ARMS)
+
+    async def run(self) -> AsyncGenerator[int]:
+        answered = 0
+        for number in range(self.rounds + 1):
+            answers: dict[str, list[Answer]] = {arm: [] for arm in ARMS}
+            for at, prompt in enumerate(self.prompts):
+                for arm in _rotated(number + at):
+                    answers[arm].append(await self._answer(arm, prompt))
+                    answered += 1
+                    yield answered
+            if number:  # the first round fills caches and is not measured
+                self.done.append(Round({arm: tuple(got) for arm, got in answers.items()}))
+
+    async def _answer(self, arm: str, prompt: Prompt) -> Answer:
+        trace, text = Trace(arm == "on"), ""
+        stream = self.streams[arm](prompt.ids, self.sampling, arm == "on")
+        async with aclosing(stream) as chunks:
+            async for chunk in chunks:
+                trace.add(chunk)
+                text = chunk.text
+        return Answer(prompt, text, figures_of(trace))
+
+
+def report(rounds: Sequence[Round]) -> dict[str, Any]:
+    """Medians over the rounds, each with its smallest and largest value."""
+    speeds = {arm: [one.tokens_per_second(arm) for one in rounds] for arm in ARMS}
+    told: dict[str, Any] = {"rounds": len(rounds)}
+    for arm, values in speeds.items():
+        told[f"{arm}_tokens_per_second"] = statistics.median(values)
+        told[f"{arm}_spread"] = [min(values), max(values)]
+    for name, arm in (("off_ratio", "off"), ("speedup", "on")):
+        ratios = [ours / plain for ours, plain in zip(speeds[arm], speeds["plain"], strict=True)]
+        told[name] = told[f"{arm}_tokens_per_second"] / told["plain_tokens_per_second"]
+        told[f"{name}_spread"] = [min(ratios), max(ratios)]
+    answers = [answer for one in rounds for answer in one.answers["on"]]
+    told["accept_length"] = _accept_length(answers)
+    for language in sorted({answer.prompt.language for answer in answers}):
+        of_it = [answer for answer in answers if answer.prompt.language == language]
+        told[f"accept_length_{language}"] = _accept_length(of_it)
+    told["identical_texts"] = all(_identical(one) for one in rounds)
+    told["completion_tokens"] = sum(a.figures.completion_tokens for a in rounds[0].answers["on"])
+    told["prompts"] = len(rounds[0].answers["on"])
+    return told
+
+
+def _accept_length(answers: Sequence[Answer]) -> float | None:
+    return average(answer.figures for answer in answers).accept_length
+
+
+def _identical(one: Round) -> bool:
+    texts = [[answer.text for answer in one.answers[arm]] for arm in ARMS]
+    return all(other == texts[0] for other in texts)
+
+
+def _rotated(by: int) -> tuple[str, ...]:
+    first = by % len(ARMS)
+    return ARMS[first:] + ARMS[:first]

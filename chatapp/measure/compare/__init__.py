@@ -1,0 +1,1 @@
+"""Speculation on beside off: runs, their comparison, the verdict."""

@@ -1,0 +1,1 @@
+"""The machine: GPUs, memory, the ledger of planned and real."""

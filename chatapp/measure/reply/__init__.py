@@ -1,0 +1,1 @@
+"""What is measured of one reply, and of several together."""

@@ -1,0 +1,1 @@
+"""What a trained pair must pass."""

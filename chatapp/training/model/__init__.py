@@ -1,0 +1,1 @@
+"""Target, draft, tokenizer as torch modules."""

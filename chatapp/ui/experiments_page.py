@@ -1,0 +1,271 @@
+"""What a person does in the Compare and Benchmark panes, as views of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from chatapp import locations
+from chatapp.application.experiments import Experiments, Kind
+from chatapp.application.latest import Reader
+from chatapp.chat.history import check_length, fit
+from chatapp.chat.language import detect
+from chatapp.chat.messages import check_message
+from chatapp.chat.store import Store
+from chatapp.domain import Message, MessageState, Role, Sampling
+from chatapp.errors import InputError, UsageError
+from chatapp.measure.bench.job import Job
+from chatapp.measure.bench.questions import read_questions
+from chatapp.measure.bench.tuning import TREES
+from chatapp.measure.compare.arms import Comparison
+from chatapp.measure.compare.comparison import Plan
+from chatapp.settings import Settings
+from chatapp.texts import Texts
+from chatapp.ui.panes import benchmark, compare
+from chatapp.ui.panes.evidence import verdict_words
+
+TUNE_PROMPTS = 8
+TUNE_TOKENS = 160
+_PANE: dict[Kind, str] = {"compare": "compare", "bench": "bench", "tune": "bench"}
+
+Views = AsyncIterator[dict[str, Markup]]
+
+
+@dataclass(slots=True)
+class Bench:
+    """What one tab has on its bench: the forms, and which comparison it shows."""
+
+    texts: Texts
+    compare: compare.Form = field(default_factory=compare.Form)
+    benchmark: benchmark.Form = field(default_factory=benchmark.Form)
+    shown: Comparison | None = None
+    readers: dict[str, Reader[Any]] = field(default_factory=dict)
+
+    def close(self) -> None:
+        for reader in self.readers.values():
+            reader.close()
+        self.readers.clear()
+
+
+class ExperimentsPage:
+    def __init__(self, store: Store, lab: Experiments, settings: Settings) -> None:
+        self._store, self._lab, self._settings = store, lab, settings
+
+    async def act(self, bench: Bench, data: Mapping[str, Any]) -> Views:
+        self._read_forms(bench, data)
+        async for view in getattr(self, f"_{data['what']}")(bench, data):
+            yield view
+
+    def blank(self, texts: Texts) -> dict[str, Markup]:
+        """Both panes before anybody has opened them."""
+        return {"compare": Markup(), "bench": Markup()}
+
+    def panes(self, bench: Bench) -> dict[str, Markup]:
+        """Both as they are now."""
+        return self._pane(bench, "compare") | self._pane(bench, "bench")
+
+    # Actions
+
+    async def _open(self, bench: Bench, data: Mapping[str, Any]) -> Views:
+        """A pane is looked at: as it is, and while something runs there, as it goes on."""
+        kinds: tuple[Kind, ...] = ("compare",) if data["view"] == "compare" else ("bench", "tune")
+        running = next((kind for kind in kinds if self._lab.running == kind), kinds[0])
+        async for view in self._follow(bench, running):
+            yield view
+
+    async def _clear(self, bench: Bench, data: Mapping[str, Any]) -> Views:
+        bench.compare = compare.Form(rounds=bench.compare.rounds, tokens=bench.compare.tokens)
+        yield self._pane(bench, "compare")
+
+    async def _until(self, bench: Bench, data: Mapping[str, Any]) -> Views:
+        """The conversation up to a message is what shall be compared."""
+        user = self._said(int(data["id"]))[-1]
+        bench.compare = compare.Form(
+            prompt=user.text,
+            until=user.id,
+            rounds=bench.compare.rounds,
+            tokens=bench.compare.tokens,
+        )
+        bench.shown = None
+        yield self._pane(bench, "compare")
+
+    async def _compare(self, bench: Bench, data: Mapping[str, Any]) -> Views:
+        bench.shown = None
+        self._lab.compare(self._plan(bench.compare))
+        async for view in self._follow(bench, "compare"):
+            yield view
+
+    async def _cancel(self, bench: Bench, data: Mapping[str, Any]) -> Views:
+        kind = self._lab.running
+        await self._lab.cancel()
+        yield self._pane(bench, _PANE[kind]) if kind else {}
+
+    async def _show(self, bench: Bench, data: Mapping[str, Any]) -> Views:
+        bench.shown = self._lab.comparisons.one(int(data["id"]))
+        yield self._pane(bench, "compare")
+
+    async def _forget(self, bench: Bench, data: Mapping[str, Any]) -> Views:
+        self._lab.comparisons.delete(int(data["id"]))
+        if bench.shown and bench.shown.id == int(data["id"]):
+            bench.shown = None
+        yield self._pane(bench, "compare")
+
+    async def _bench(self, bench: Bench, data: Mapping[str, Any]) -> Views:
+        self._lab.bench(self._job(bench.benchmark))
+        async for view in self._follow(bench, "bench"):
+            yield view
+
+    async def _tune(self, bench: Bench, data: Mapping[str, Any]) -> Views:
+        prompt = self._lab.prompt()
+        texts = self._store.recent_prompts(TUNE_PROMPTS)
+        if len(texts) < TUNE_PROMPTS:
+            job = self._job(replace(bench.benchmark, limit=0))
+            own = [q.turns[0] for one in job.sets for q in one.questions]
+            texts += own[:: max(1, len(own) // TUNE_PROMPTS)][: TUNE_PROMPTS - len(texts)]
+        encoded = [prompt.encode([(Role.USER, text)]) for text in texts]
+        room = prompt.context_length - TUNE_TOKENS - 64
+        self._lab.tune([ids for ids in encoded if len(ids) < room], TREES, TUNE_TOKENS)
+        async for view in self._follow(bench, "tune"):
+            yield view
+
+    async def _apply(self, bench: Bench, data: Mapping[str, Any]) -> Views:
+        self._lab.apply()
+        yield self._pane(bench, "bench")
+
+    # Showing and following
+
+    async def _follow(self, bench: Bench, kind: Kind) -> Views:
+        pane = _PANE[kind]
+        if old := bench.readers.pop(pane, None):
+            old.close()
+        experiment = self._lab.of(kind)
+        if experiment is None or experiment.latest.value.ended:
+            yield self._pane(bench, pane)
+            return
+        reader = bench.readers[pane] = experiment.latest.reader()
+        async for _ in reader:
+            yield self._pane(bench, pane)
+        if bench.readers.get(pane) is reader:
+            del bench.readers[pane]
+            yield self._pane(bench, pane)
+        else:
+            yield {}
+
+    def _pane(self, bench: Bench, name: str) -> dict[str, Markup]:
+        if name == "compare":
+            return {"compare": self._compare_pane(bench)}
+        bench_state, tune_state = (
+            one.latest.value if (one := self._lab.of(kind)) else None for kind in ("bench", "tune")
+        )
+        folder = locations.bench(self._settings.data_dir)
+        running = self._lab.running
+        return {
+            "bench": benchmark.pane(
+                bench.texts,
+                bench.benchmark,
+                bench_state,
+                tune_state,
+                folder,
+                running,
+                self._lab.setting().pair,
+            )
+        }
+
+    def _compare_pane(self, bench: Bench) -> Markup:
+        experiment = self._lab.of("compare")
+        state = experiment.latest.value if experiment else None
+        if state is not None and state.ended and bench.shown is None:
+            bench.shown = state.comparison if state.comparison and state.comparison.id else None
+        shown = bench.shown
+        words = ""
+        if shown is not None:
+            verdict = self._lab.auto.verdict(None, shown.language, shown.kind)
+            words = verdict_words(bench.texts, verdict)
+        kept, device = self._lab.comparisons.all(20), self._lab.setting().device
+        prompt, form = self._lab.prompt, bench.compare
+        return compare.pane(bench.texts, form, state, shown, kept, prompt, words, device)
+
+    # Reading
+
+    def _job(self, form: benchmark.Form) -> Job:
+        folder = locations.bench(self._settings.data_dir)
+        return job_of(form, self._lab.setting().pair, folder)
+
+    def _read_forms(self, bench: Bench, data: Mapping[str, Any]) -> None:
+        """What stands in the forms comes with every action."""
+        form = bench.compare
+        if "rounds" in data:
+            bench.compare = compare.Form(
+                prompt=form.prompt if form.until else str(data.get("text", form.prompt)),
+                until=form.until,
+                rounds=_one_of(compare.ROUNDS, data.get("rounds"), form.rounds),
+                tokens=_one_of(compare.TOKENS, data.get("tokens"), form.tokens),
+                temperature=_one_of(compare.TEMPERATURES, data.get("temperature"), 0.0),
+            )
+        if "questions" in data:
+            old = bench.benchmark
+            bench.benchmark = benchmark.Form(
+                questions=str(data["questions"]),
+                parallel=_one_of(benchmark.PARALLEL, data.get("parallel"), old.parallel),
+                limit=_one_of(benchmark.LIMITS, data.get("limit"), old.limit),
+                tokens=_one_of(benchmark.TOKENS, data.get("bench_tokens"), old.tokens),
+            )
+
+    def _plan(self, form: compare.Form) -> Plan:
+        prompt = self._lab.prompt()
+        if form.until is None:
+            text = check_message(form.prompt)
+            check_length(prompt, text)
+            said = [Message(0, 0, Role.USER, text, MessageState.FINISHED, 0.0)]
+        else:
+            said = self._said(form.until)
+        fitted = fit(prompt, said)
+        kept = [message for message in said if message.text][fitted.dropped_messages :]
+        sampling = Sampling(
+            temperature=form.temperature,
+            max_tokens=min(form.tokens, fitted.room),
+            seed=1 if form.temperature else None,
+        )
+        return Plan(
+            tuple((message.role, message.text) for message in kept),
+            fitted.ids,
+            detect(said[-1].text),
+            sampling,
+            form.rounds,
+        )
+
+    def _said(self, message_id: int) -> list[Message]:
+        """The conversation up to the last user message not behind this one."""
+        message = self._store.message(message_id)
+        said = [m for m in self._store.messages(message.conversation_id) if m.id <= message_id]
+        while said and said[-1].role is not Role.USER:
+            said.pop()
+        if not said:
+            raise InputError("nothing_to_retry")
+        return said
+
+
+def job_of(form: benchmark.Form, pair_name: str, folder: Path) -> Job:
+    """``folder`` is where reports and the person's own questions lie."""
+    chosen = form.questions or benchmark.fitting(pair_name)
+    ours = locations.assets() / "bench"
+    files = [ours / f"{chosen}_{language}.jsonl" for language in ("zh", "en")]
+    if chosen not in benchmark.SETS:
+        files = [path for path in benchmark.own_files(folder) if path.name == chosen]
+    if not files:
+        raise UsageError("questions_unreadable", path=chosen, reason="?")
+    return Job(
+        tuple(read_questions(path, detect) for path in files),
+        parallel=tuple(int(part) for part in form.parallel.split(",")),
+        limit=form.limit or None,
+        sampling=Sampling(max_tokens=form.tokens),
+    )
+
+
+def _one_of(choices: tuple[Any, ...], told: Any, otherwise: Any) -> Any:
+    """What a form says, if it is one of its choices."""
+    return next((choice for choice in choices if str(choice) == str(told)), otherwise)

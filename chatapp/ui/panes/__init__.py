@@ -1,0 +1,1 @@
+"""One module per pane: values in, markup out."""

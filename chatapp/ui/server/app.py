@@ -1,0 +1,129 @@
+"""The Blocks: where the panes stand and which event does what. Nothing else.
+
+All panes are ``gr.HTML`` and only ever shown: their values are HTML that we rendered and
+escaped. (A template such as ``{{value}}`` would not do: Gradio evaluates its result as a
+JavaScript template literal, so that ``${…}`` in a value would run.) What a person does
+comes in through one component, the hub, as named events with data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from chatapp import locations
+from chatapp.ui.page import ACTIONS, Page
+from chatapp.ui.server.gradio_import import gr
+from chatapp.ui.view_builder import PANES, View
+
+_SCRIPTS = ("page", "composer", "experiments", "polling")
+
+
+def build_app(page: Page) -> Any:
+    """The Blocks of ``page``, which is what does the work."""
+    texts = page.texts()
+    with gr.Blocks(title=texts("app.name"), analytics_enabled=False, fill_width=True) as demo:
+        panes = _lay_out(page.blank(texts))
+        outputs = [panes[name] for name in PANES]
+        for action in ACTIONS:
+            getattr(panes["hub"], f"do_{action}")(
+                _at_once(page, action) if action == "stop" else _handler(page, action),
+                outputs=outputs,
+                queue=action != "stop",
+                show_progress="hidden",
+                trigger_mode="multiple",
+                concurrency_limit=None,
+                api_visibility="private",
+            )
+        demo.unload(_unload(page))
+    demo.api_open = False  # what queue(api_open=False) does, without building the app anew
+    demo._queue.sleep_when_free = 0.01  # in place of a thousand looks a second into an empty queue
+    return demo
+
+
+def _lay_out(blank: View) -> dict[str, Any]:
+    panes: dict[str, Any] = {}
+
+    def pane(name: str) -> None:
+        panes[name] = _html(blank[name], name)
+
+    with gr.Column(elem_id="ec-shell"):
+        with gr.Column(elem_id="ec-left"):
+            pane("rail")
+            _mount("foot")
+            pane("choices")
+        with gr.Column(elem_id="ec-centre"):
+            pane("head")
+            pane("strip")
+            _mount("strip-memory")
+            for name in ("compare", "bench"):
+                with gr.Column(elem_id=f"ec-{name}"):
+                    pane(name)
+            with gr.Column(elem_id="ec-models"):
+                _mount("shelf")
+            with gr.Column(elem_id="ec-scroll"):
+                pane("transcript")
+                _mount("start")
+                pane("live")
+            with gr.Column(elem_id="ec-composer"):
+                _mount("card")
+                _html('<p id="ec-notice" role="alert"></p>', "notices")
+                with gr.Column(elem_id="ec-writing"):
+                    pane("box")
+                    pane("controls")
+        with gr.Column(elem_id="ec-right"):
+            pane("figures")
+            pane("verdict")
+            _mount("memory")
+            _mount("engine")
+        pane("dialogs")
+        panes["hub"] = gr.HTML(
+            value=blank["hub"], html_template="", js_on_load=_script(), elem_id="ec-hub"
+        )
+    return panes
+
+
+def _html(value: str, name: str) -> Any:
+    return gr.HTML(value, elem_id=f"ec-pane-{name}", js_on_load=None, apply_default_css=False)
+
+
+def _mount(name: str) -> None:
+    """A place that the page's script fills once a second."""
+    _html(f'<div id="ec-{name}"></div>', f"mount-{name}")
+
+
+def _script() -> str:
+    folder = locations.assets() / "js"
+    return "\n".join((folder / f"{name}.js").read_text("utf-8") for name in _SCRIPTS)
+
+
+def _handler(page: Page, action: str) -> Callable[..., AsyncIterator[list[Any]]]:
+    async def handle(event: gr.EventData, request: gr.Request) -> AsyncIterator[list[Any]]:
+        data = event._data if isinstance(event._data, dict) else {}
+        async for view in page.act(request.session_hash or "", action, data):
+            yield [view.get(name, gr.skip()) for name in PANES]
+
+    handle.__annotations__ = {"event": gr.EventData, "request": gr.Request}
+    handle.__name__ = action
+    return handle
+
+
+def _at_once(page: Page, action: str) -> Callable[..., Any]:
+    """Past the queue, for what must not wait; gives the first view."""
+
+    async def handle(event: gr.EventData, request: gr.Request) -> list[Any]:
+        async for view in page.act(request.session_hash or "", action, event._data or {}):
+            return [view.get(name, gr.skip()) for name in PANES]
+        return [gr.skip()] * len(PANES)
+
+    handle.__annotations__ = {"event": gr.EventData, "request": gr.Request}
+    handle.__name__ = action
+    return handle
+
+
+def _unload(page: Page) -> Callable[..., Any]:
+    async def leave(request: gr.Request) -> None:
+        await page.leave(request.session_hash or "")
+
+    leave.__annotations__ = {"request": gr.Request}
+    return leave

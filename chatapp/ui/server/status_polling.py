@@ -1,0 +1,49 @@
+"""Once a second, for each open page: engine, memory, and whether anything changed.
+
+A plain GET of some kilobytes in place of an event through Gradio's queue, so that it
+costs a stream nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+from markupsafe import escape
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from chatapp.application.monitor import Moment
+from chatapp.texts import LANGUAGES, Texts
+from chatapp.ui.page import Page
+from chatapp.ui.panes import engine, memory, models, rail
+
+
+class StatusPolling:
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self._app = uuid4().hex
+
+    async def answer(self, request: Request) -> JSONResponse:
+        language = request.query_params.get("language")
+        texts = Texts(language) if language in LANGUAGES else self._page.texts()
+        moment = await self._page.services.monitor.look()
+        news, shelf = self.beat(texts, moment), self._page.services.shelf
+        if shelf is not None:
+            news["foot"] += models.invitation(texts, shelf)
+            if request.query_params.get("view") == "models":
+                news["models"] = models.pane(texts, shelf, moment)
+        return JSONResponse(news, headers={"Cache-Control": "no-store"})
+
+    def beat(self, texts: Texts, moment: Moment) -> dict[str, Any]:
+        status = self._page.services.engine.status()
+        return {
+            "app": self._app,
+            "revision": self._page.revision,
+            "foot": rail.foot(texts, status),
+            "engine": engine.engine(texts, status),
+            "card": engine.card(texts, status),
+            "start": engine.start(texts, status),
+            "memory": memory.memory(texts, moment),
+            "strip-memory": escape(memory.strip(texts, moment.sample)),
+        }

@@ -1,0 +1,103 @@
+"""An engine that cannot be started is a status in words; what was mended is taken up."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatapp.application import engine_manager as keeper_module
+from chatapp.application.engine_manager import EngineManager
+from chatapp.domain import EngineState, EngineStatus
+from chatapp.errors import EngineError, PairError, error_words
+from chatapp.settings import Settings
+from chatapp.texts import LANGUAGES, Texts
+from chatapp.ui.panes.engine import card
+from tests.unit.test_engine_aside import PAIR
+
+
+class Dead:
+    """An engine that has ended, and whose next start takes as long as the test wants."""
+
+    go = asyncio.Event()
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        self.state = EngineState.FAILED
+
+    async def start(self) -> None:
+        await Dead.go.wait()
+        self.state = EngineState.READY
+
+    async def stop(self) -> None:
+        pass
+
+    def status(self) -> EngineStatus:
+        return EngineStatus(self.state, "pocket", failure="engine_not_running")
+
+
+@pytest.fixture
+def manager(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> EngineManager:
+    Dead.go = asyncio.Event()
+    monkeypatch.setattr(keeper_module, "Engine", Dead)
+    monkeypatch.setattr(keeper_module, "find_pair", lambda settings, card=None: PAIR)
+    monkeypatch.setattr(keeper_module, "engine_device", lambda settings: "cpu")
+    monkeypatch.setattr(keeper_module, "ChatPrompt", lambda *_: object())
+    return EngineManager(Settings(data_dir=tmp_path))
+
+
+def raising(error: Exception) -> Any:
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        PairError("pair_file_missing", path="/pairs/target/tokenizer.json"),
+        EngineError("engine_cannot_start", reason="no space"),
+        FileNotFoundError(2, "No such file or directory", "/app/.venv/bin/python"),
+    ],
+)
+async def test_what_stands_in_the_way_is_said_on_the_page(
+    manager: EngineManager, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """The last one is what a deleted ``.venv`` looks like."""
+    monkeypatch.setattr(keeper_module, "find_pair", raising(error))
+    await manager.start()
+    status = manager.status()
+    assert status.state is EngineState.FAILED and status.failure
+    for texts in map(Texts, LANGUAGES):
+        words = error_words(texts, status.failure, status.failure_values)
+        assert words and "Traceback" not in words
+        assert 'data-act="restart"' in card(texts, status)
+    with pytest.raises(EngineError):
+        _ = manager.client
+
+
+async def test_what_was_mended_is_taken_up_by_the_next_start(
+    manager: EngineManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper_module, "find_pair", raising(EngineError("engine_not_running")))
+    await manager.start()
+    monkeypatch.setattr(keeper_module, "find_pair", lambda settings, card=None: PAIR)
+    Dead.go.set()
+    await manager.restart()
+    assert manager.status().state is EngineState.READY
+
+
+async def test_while_it_starts_again_the_old_failure_is_not_shown(manager: EngineManager) -> None:
+    Dead.go.set()
+    await manager.start()
+    manager._engine.state = EngineState.FAILED
+    assert manager.status().failure == "engine_not_running"
+    Dead.go.clear()
+    starting = asyncio.create_task(manager.restart())
+    await asyncio.sleep(0.05)
+    assert manager.status().state is EngineState.STARTING and manager.status().failure is None
+    Dead.go.set()
+    await starting
+    assert manager.status().state is EngineState.READY
