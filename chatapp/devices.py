@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from chatapp.launch import machine, stamp
+from chatapp.host import machine, stamp
 from chatapp.settings import Settings
 
 Device = Literal["cpu", "cuda"]

@@ -5,7 +5,8 @@
     ├── InputError               a message that cannot be sent as it is
     ├── PairError                a target or draft that cannot be used
     ├── EngineError              the engine failed or is not there (exit code 3)
-    └── StoreError               the store cannot be read or written
+    ├── StoreError               the store cannot be read or written
+    └── LaunchError              this machine lacks what an install or an engine needs
 
 The words stand in ``assets/texts/{zh,en}.toml`` under ``errors.<key>``.
 """
@@ -55,4 +56,8 @@ class EngineError(ProductError):
 
 
 class StoreError(ProductError):
+    pass
+
+
+class LaunchError(ProductError):
     pass

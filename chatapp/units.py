@@ -1,4 +1,4 @@
-"""How sizes are counted and written, everywhere the same.
+"""How figures and sizes are counted and written, everywhere the same.
 
 Memory, that of the card and that of the machine, is counted in GB of 2³⁰ bytes, as
 ``nvidia-smi`` counts and as it is sold: a card of 24564 MiB has 24.0 GB. Files and
@@ -11,6 +11,11 @@ MIB = 1 << 20
 GIB = 1 << 30
 GB = 10**9
 MB = 10**6
+NONE = "—"  # what is not there is a dash, never a zero
+
+
+def number(value: float | None, digits: int) -> str:
+    return NONE if value is None else f"{value:.{digits}f}"
 
 
 def memory_gb(size: int) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from chatapp.engine.client import EngineClient
-from chatapp.launch import machine
+from chatapp.host import machine
 from chatapp.measure.machine.ledger import DRAFT, SECOND_STATE
 from chatapp.units import MIB
 from tests.nvml import Card, Driver, loaded

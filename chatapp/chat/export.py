@@ -13,8 +13,8 @@ from typing import Any
 from chatapp.chat.store import Store
 from chatapp.chat.traces import Traces, document
 from chatapp.domain import Message, ReplyMetrics, Role
-from chatapp.measure.bench.bench_report import number
 from chatapp.texts import Texts
+from chatapp.units import number
 
 
 def as_document(store: Store, conversation_id: int) -> dict[str, Any]:

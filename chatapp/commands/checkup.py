@@ -20,7 +20,8 @@ from chatapp import locations
 from chatapp.commands import trial
 from chatapp.devices import engine_device
 from chatapp.engine.planning.planner import find_pair
-from chatapp.launch import complete, machine, toolchain
+from chatapp.host import machine, toolchain
+from chatapp.launch import complete
 from chatapp.measure.machine.cards import engine_card
 from chatapp.settings import Settings
 from chatapp.ui.server import port as page_port

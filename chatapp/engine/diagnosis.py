@@ -12,8 +12,8 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from chatapp.launch import toolchain
-from chatapp.launch.distribution import install_command
+from chatapp.host import toolchain
+from chatapp.host.distribution import install_command
 
 PORT_TAKEN = "address already in use"
 KERNEL_BUILD = "engine_kernel_build"

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from packaging.requirements import Requirement
 
-from chatapp.launch.stamp import requirement_files
+from chatapp.host.stamp import requirement_files
 
 
 def missing(name: str) -> list[str]:

@@ -25,8 +25,8 @@ import subprocess
 from contextlib import suppress
 from pathlib import Path
 
-from chatapp.launch.machine import LaunchError
-from chatapp.launch.toolchain import Compilers, find_compilers
+from chatapp.errors import LaunchError
+from chatapp.host.toolchain import Compilers, find_compilers
 from chatapp.locations import cuda_home as place
 
 __all__ = ["lay", "place"]

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chatapp import locations
-from chatapp.launch import cuda_home, network, stamp
-from chatapp.launch.machine import LaunchError, base_python, free_bytes
+from chatapp.errors import LaunchError
+from chatapp.host import stamp
+from chatapp.host.machine import base_python, free_bytes
+from chatapp.launch import cuda_home, network
 from chatapp.launch.pip import Pip
 from chatapp.launch.progress_display import Progress
 from chatapp.launch.repair import remove_broken

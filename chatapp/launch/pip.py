@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chatapp.children import die_with_parent
-from chatapp.launch.machine import LaunchError
+from chatapp.errors import LaunchError
 from chatapp.launch.progress_display import Progress
 
 _UNWANTED = ("PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_ROOT")

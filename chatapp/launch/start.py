@@ -18,8 +18,8 @@ from typing import NoReturn
 
 from chatapp import locations
 from chatapp.arguments import parse
-from chatapp.errors import ProductError, error_words
-from chatapp.launch import machine, stamp, toolchain
+from chatapp.errors import LaunchError, ProductError, error_words
+from chatapp.host import machine, stamp, toolchain
 from chatapp.launch.install import Plan, install, log
 from chatapp.launch.lock import only_one
 from chatapp.launch.socks import bridged
@@ -40,7 +40,7 @@ def main(argv: Sequence[str]) -> NoReturn:
         _say(error.words(texts))
         sys.exit(1)
     except OSError as error:
-        _say(machine.LaunchError("launch_system_error", reason=error).words(texts))
+        _say(LaunchError("launch_system_error", reason=error).words(texts))
         sys.exit(1)
     except KeyboardInterrupt:
         _say("\n" + texts("launcher.interrupted"))
@@ -116,7 +116,7 @@ def _interpreter() -> str:
     return inside if works else machine.base_python()
 
 
-def _go_on_with_the_cpu(lacks: machine.LaunchError, device: str, texts: Texts) -> None:
+def _go_on_with_the_cpu(lacks: LaunchError, device: str, texts: Texts) -> None:
     """Returns where the person wants that, or has wanted it before; else raises ``lacks``
     or ends."""
     if device == "cuda":

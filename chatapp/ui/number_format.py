@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chatapp import units
 
-NONE = "—"
+NONE = units.NONE
 
 
 def speed(tokens_per_second: float | None) -> str:

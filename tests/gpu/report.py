@@ -26,7 +26,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from chatapp.launch import machine as this_machine
+from chatapp.host import machine as this_machine
 from chatapp.measure.machine.setting import machine_name
 from tests.gpu.attempt import attempt
 from tests.gpu.bench import FULL, REHEARSAL, Bench

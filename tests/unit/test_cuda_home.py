@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from chatapp.errors import LaunchError
 from chatapp.launch import cuda_home
-from chatapp.launch.machine import LaunchError
 from tests.compilers import compiles
 
 # How the wheels lie, and as much of cuda.h as a stub is made of.

@@ -9,7 +9,7 @@ import pytest
 
 from chatapp.engine.diagnosis import CAUSES, diagnose
 from chatapp.errors import EngineError
-from chatapp.launch import distribution
+from chatapp.host import distribution
 from chatapp.texts import LANGUAGES, Texts
 
 LOGS = Path(__file__).with_name("compile_logs")

@@ -18,8 +18,9 @@ import pytest
 from chatapp import locations
 from chatapp.commands import checkup, doctor
 from chatapp.domain import Card
-from chatapp.launch import complete, machine, toolchain
-from chatapp.launch.machine import Driver
+from chatapp.host import machine, toolchain
+from chatapp.host.machine import Driver
+from chatapp.launch import complete
 from chatapp.settings import Settings
 from chatapp.texts import Texts
 from chatapp.ui.server import port

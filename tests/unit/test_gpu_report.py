@@ -21,8 +21,8 @@ from chatapp import locations
 from chatapp.domain import Card, EngineState, EngineStatus, Pair, Phase, ReplyMetrics, Tree
 from chatapp.engine.planning.row import Row as PlanRow
 from chatapp.errors import EngineError
-from chatapp.launch import machine
-from chatapp.launch.machine import Driver
+from chatapp.host import machine
+from chatapp.host.machine import Driver
 from chatapp.measure.machine.ledger import Ledger, LedgerRow
 from chatapp.pairs.catalogue import known_pairs
 from chatapp.pairs.planned import planned

@@ -23,10 +23,11 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from chatapp import locations
-from chatapp.errors import ProductError
-from chatapp.launch import complete, cuda_home, install, machine, network, repair, stamp, start
+from chatapp.errors import LaunchError, ProductError
+from chatapp.host import machine, stamp
+from chatapp.host.machine import Driver
+from chatapp.launch import complete, cuda_home, install, network, repair, start
 from chatapp.launch.lock import only_one
-from chatapp.launch.machine import Driver, LaunchError
 from chatapp.launch.pip import Pip, _error
 from chatapp.launch.progress_display import Progress, _fit
 from chatapp.texts import Texts

@@ -11,7 +11,7 @@ import pynvml
 import pytest
 
 from chatapp.domain import GpuProcess
-from chatapp.launch import machine
+from chatapp.host import machine
 from chatapp.measure.machine.cards import engine_card, engine_gpu
 from chatapp.measure.machine.gpus import FAILED, NO_DRIVER, Gpus
 from tests.nvml import MIB, Card, Driver, loaded

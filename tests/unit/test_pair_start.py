@@ -11,7 +11,7 @@ import pytest
 from chatapp.commands.run import _name_the_pair
 from chatapp.engine.planning.planner import find_pair
 from chatapp.errors import PairError
-from chatapp.launch import stamp
+from chatapp.host import stamp
 from chatapp.pairs.choice import meant_name, start_name
 from chatapp.pairs.files.folders import ModelFolders
 from chatapp.settings import Settings

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from chatapp.devices import engine_device
-from chatapp.launch import distribution, machine, stamp, start, toolchain
-from chatapp.launch.machine import Driver, LaunchError
-from chatapp.launch.toolchain import Compilers, Toolchain
+from chatapp.errors import LaunchError
+from chatapp.host import distribution, machine, stamp, toolchain
+from chatapp.host.machine import Driver
+from chatapp.host.toolchain import Compilers, Toolchain
+from chatapp.launch import start
 from chatapp.settings import Settings
 from chatapp.texts import LANGUAGES, Texts
 from tests.compilers import GCC, GPP, compiles

@@ -18,9 +18,9 @@ from chatapp.measure.bench.bench_table import table
 from chatapp.measure.bench.job import Answer, Job
 from chatapp.measure.compare.arms import Setting, seeds_repeat
 from chatapp.texts import Texts
+from chatapp.units import NONE, number
 
 Document = dict[str, Any]
-NOTHING = "–"
 
 
 def document(
@@ -159,10 +159,6 @@ def html(told: Document, texts: Texts) -> str:
     )
 
 
-def number(value: float | None, digits: int) -> str:
-    return NOTHING if value is None else f"{value:.{digits}f}"
-
-
 def speed(value: float | None, interval: Sequence[float] | None) -> str:
     """Tokens/s with half of its interval."""
     if value is None or interval is None:
@@ -172,7 +168,7 @@ def speed(value: float | None, interval: Sequence[float] | None) -> str:
 
 def ratio(value: float | None, interval: Sequence[float] | None) -> str:
     if value is None or interval is None:
-        return NOTHING if value is None else f"{value:.2f}×"
+        return NONE if value is None else f"{value:.2f}×"
     return f"{value:.2f}× ({interval[0]:.2f} – {interval[1]:.2f})"
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from chatapp.domain import GpuProcess, GpuSample
-from chatapp.launch.machine import nvml_library
+from chatapp.host.machine import nvml_library
 
 NO_DRIVER = "memory.no_driver"
 NO_CARD = "memory.no_card"

@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator
 from importlib.metadata import PackageNotFoundError, requires, version
 
 from chatapp.engine.command import engine_command, engine_environment
-from chatapp.launch import machine
+from chatapp.host import machine
 from chatapp.measure.machine.cards import engine_gpu
 from chatapp.measure.machine.gpus import Gpus
 from chatapp.measure.machine.setting import machine_name

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from chatapp.launch.distribution import install_command
-from chatapp.launch.machine import LaunchError
+from chatapp.errors import LaunchError
+from chatapp.host.distribution import install_command
 
 # The newest g++ that the pinned nvcc takes, and the oldest that knows SGLang's C++20.
 NEWEST_GCC = 15

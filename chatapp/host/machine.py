@@ -11,17 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from chatapp.errors import ProductError
+from chatapp.errors import LaunchError
 
 MINIMUM_DRIVER = 580
 # What the pinned SGLang is built for, and the C library that its wheels need.
 PYTHONS = ("3.11", "3.12", "3.13")
 MINIMUM_GLIBC = "2.34"
 _NVML = ("libnvidia-ml.so.1", "/usr/lib/wsl/lib/libnvidia-ml.so.1")
-
-
-class LaunchError(ProductError):
-    """The launcher cannot go on; words under ``errors.launch_…``."""
 
 
 @dataclass(frozen=True, slots=True)
