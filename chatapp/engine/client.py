@@ -1,7 +1,8 @@
 """The engine's HTTP side: its native stream as typed chunks.
 
 Closing a stream before its end aborts the request, so the engine does not write on for
-nobody. Every failure is an EngineError. Usable from any event loop.
+nobody; behind a gateway, which has no way to abort, the closed connection does it. Every failure
+is an EngineError. Usable from any event loop.
 """
 
 from __future__ import annotations
@@ -24,6 +25,12 @@ from chatapp.errors import EngineError
 _TIMEOUT = httpx.Timeout(10, read=600)
 _ABORT_WAIT_S = 0.1
 
+OFF = {"extra_key": "speculation=off"}
+"""What a request with speculation off says beside its ``custom_params``. A gateway that rebuilds
+requests from the fields it knows drops those in silence; the namespace of the prefix cache,
+which our plug-in would give such a request anyway, it passes on."""
+ROUTING_KEY = "X-SMG-Routing-Key"
+
 
 class EngineClient:
     """``base_url`` such as ``http://127.0.0.1:31000``."""
@@ -34,15 +41,20 @@ class EngineClient:
         self._aborts: set[asyncio.Task[None]] = set()
 
     async def stream(
-        self, prompt_ids: Sequence[int], sampling: Sampling, speculation: bool
+        self,
+        prompt_ids: Sequence[int],
+        sampling: Sampling,
+        speculation: bool,
+        conversation: str = "",
     ) -> AsyncGenerator[Chunk]:
-        """The reply to ``prompt_ids``, chunk by chunk; the last has a finish reason."""
+        """The reply to ``prompt_ids``, chunk by chunk; the last has a finish reason. By
+        ``conversation`` a gateway finds the engine that has the turns before in its cache."""
         request_id = secrets.token_hex(16)
         body = generate_body(prompt_ids, sampling, speculation) | {"rid": request_id}
         sent_at = time.monotonic()
         finished = False
         try:
-            async for event in self._events(body):
+            async for event in self._events(body, conversation):
                 chunk = read_chunk(event, time.monotonic() - sent_at)
                 finished = chunk.finish_reason is not None
                 yield chunk
@@ -73,9 +85,14 @@ class EngineClient:
         if self._aborts:
             await asyncio.wait(set(self._aborts), timeout=5)
 
-    async def _events(self, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
+    async def _events(
+        self, body: dict[str, Any], conversation: str
+    ) -> AsyncGenerator[dict[str, Any]]:
+        route = {ROUTING_KEY: conversation} if conversation else {}
         async with self._client() as client:
-            async with aconnect_sse(client, "POST", "/generate", json=body) as source:
+            async with aconnect_sse(
+                client, "POST", "/generate", json=body, headers=route
+            ) as source:
                 if source.response.is_error:
                     await source.response.aread()
                 _check(source.response)
@@ -137,14 +154,22 @@ def generate_body(
         parameters["sampling_seed"] = sampling.seed
     if sampling.stop:
         parameters["stop"] = list(sampling.stop)
-    return {"input_ids": list(prompt_ids), "sampling_params": parameters, "stream": True}
+    body = {"input_ids": list(prompt_ids), "sampling_params": parameters, "stream": True}
+    return body if speculation else body | OFF
 
 
 def _event(data: str) -> dict[str, Any]:
     event: dict[str, Any] = json.loads(data)
+    if _lost_by_gateway(event.get("error")):
+        raise EngineError("engine_broke_off")
     if "error" in event:
         raise EngineError("engine_refused", reason=_reason(event))
     return event
+
+
+def _lost_by_gateway(error: Any) -> bool:
+    """smg ends a stream in good order when its engine did not."""
+    return isinstance(error, dict) and error.get("type") == "stream_error"
 
 
 def _check(response: httpx.Response) -> None:

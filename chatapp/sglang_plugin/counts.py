@@ -70,7 +70,7 @@ def record_steps(original, self, result, batch):
     for request, verified, gained in zip(batch.reqs, before, tokens, strict=True):
         if request.spec_verify_ct == verified:
             continue  # finished or retracted: no step of its own
-        if is_off(request.sampling_params):
+        if is_off(request):
             request.spec_verify_ct = 0
             request.spec_correct_drafts_histogram = []
         else:
@@ -111,6 +111,6 @@ def put_on_chunk(original, self, meta_info, state, customized_info, index, finis
     if KEY in customized_info:
         lengths = state.__dict__.setdefault("eaglechat_step_lengths", [])
         lengths.extend(customized_info[KEY][index])
-        on = not is_off(state.obj.sampling_params)
+        on = not is_off(state.obj)
         meta_info["speculation"] = summarise(lengths, on)
     return result

@@ -1,6 +1,7 @@
 """Speculation on or off for each request, in one engine.
 
-A request says ``custom_params={"speculation": false}`` in its sampling parameters.
+A request says ``custom_params={"speculation": false}`` in its sampling parameters, or, through
+a gateway that passes on only the fields it knows, ``extra_key="speculation=off"``.
 The seam for other drafters is one class like :class:`EagleSwitch` per worker.
 
 * A decode batch whose requests are all *off* runs the target alone: one token per
@@ -46,17 +47,18 @@ log = logging.getLogger(__name__)
 NAMESPACE = "speculation=off"
 
 
-def is_off(sampling_params: Any) -> bool:
-    """Whether these sampling parameters (object or dict) ask for no speculation."""
-    if isinstance(sampling_params, dict):
-        custom = sampling_params.get("custom_params")
-    else:
-        custom = getattr(sampling_params, "custom_params", None)
-    return isinstance(custom, dict) and custom.get("speculation") is False
+def is_off(request: Any) -> bool:
+    """Whether this request asks for no speculation: as it came in (its parameters a dict), as
+    it is sent to the scheduler, or as it runs there."""
+    told = request.sampling_params
+    custom = told.get("custom_params") if isinstance(told, dict) else told.custom_params
+    if isinstance(custom, dict) and custom.get("speculation") is False:
+        return True
+    return NAMESPACE in (getattr(request, "extra_key", None) or "")
 
 
 def requests_off(batch: Any) -> list[bool]:
-    return [is_off(request.sampling_params) for request in batch.reqs or ()]
+    return [is_off(request) for request in batch.reqs or ()]
 
 
 class EagleSwitch:
@@ -221,6 +223,6 @@ def accept_no_draft(result, verify_input, batch, *args, **kwargs):
 
 def separate_namespace(self, recv_req, *args, **kwargs):
     """Before ``Scheduler.handle_generate_request``."""
-    if _switch is not None and is_off(recv_req.sampling_params):
-        keys = (recv_req.extra_key, NAMESPACE)
-        recv_req.extra_key = "|".join(key for key in keys if key)
+    key = recv_req.extra_key or ""
+    if _switch is not None and is_off(recv_req) and NAMESPACE not in key:
+        recv_req.extra_key = "|".join(filter(None, (key, NAMESPACE)))

@@ -10,21 +10,27 @@ from typing import Any
 
 import httpx
 
+from chatapp.engine.client import OFF
 from chatapp.engine.process.engine import Engine
 
 
 @dataclass(frozen=True)
 class Job:
-    """One request: prompt ids, sampling parameters, speculation."""
+    """One request: prompt ids, sampling parameters, speculation. ``rebuilt``: as a gateway
+    hands it on that drops the fields it does not know."""
 
     ids: Sequence[int]
     parameters: dict[str, Any] = field(default_factory=dict)
     speculation: bool = True
+    rebuilt: bool = False
 
     def body(self) -> dict[str, Any]:
         parameters = {"temperature": 0, "max_new_tokens": 60} | self.parameters
+        body = {"input_ids": list(self.ids), "sampling_params": parameters}
+        if self.rebuilt:
+            return body if self.speculation else body | OFF
         parameters["custom_params"] = {"speculation": self.speculation}
-        return {"input_ids": list(self.ids), "sampling_params": parameters}
+        return body
 
 
 class Raw:

@@ -21,9 +21,10 @@ def accept_length(answer: dict) -> float:
     return sum(lengths) / len(lengths)
 
 
-def test_off_gains_one_token_a_step_and_reports_nothing_proposed(raw, prompt):
-    job = Job(prompt.encode([(Role.USER, TURNS[0])]), {"ignore_eos": True}, speculation=False)
-    events = raw.stream(job)
+@pytest.mark.parametrize("rebuilt", [False, True])
+def test_off_gains_one_token_a_step_and_reports_nothing_proposed(raw, prompt, rebuilt):
+    ids = prompt.encode([(Role.USER, TURNS[0])])
+    events = raw.stream(Job(ids, {"ignore_eos": True}, False, rebuilt))
     tokens = [event["meta_info"]["completion_tokens"] for event in events]
     assert tokens == sorted(set(tokens)) and tokens[-1] == 60
     last = events[-1]["meta_info"]

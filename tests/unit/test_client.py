@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
+import httpx
 import pytest
 
 from chatapp.domain import Counts, Sampling
@@ -68,6 +69,7 @@ async def failure(answer: bytes) -> str:
 
 
 REFUSAL = {"error": {"message": "temperature must be positive", "code": 400}}
+LOST = {"error": {"message": "Stream error: unexpected EOF", "type": "stream_error"}}  # smg's
 ABORTED = {"type": "abort", "message": "no room", "status_code": 503}
 
 
@@ -79,6 +81,7 @@ ABORTED = {"type": "abort", "message": "no room", "status_code": 503}
         (HEAD + line(b"{nonsense"), "engine_strange_answer"),
         (HEAD + line({"something": "else"}), "engine_strange_answer"),
         (HEAD + line(REFUSAL) + line(b"[DONE]"), "engine_refused"),
+        (HEAD + line(event(1)) + line(LOST) + line(b"[DONE]"), "engine_broke_off"),
         (HEAD + line(event(0, finish_reason=ABORTED)), "engine_refused"),
         (b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n", "engine_key"),
         (b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n", "engine_refused"),
@@ -106,6 +109,23 @@ async def test_proxy_variables_do_not_count(variable: str, monkeypatch: pytest.M
         chunks = [chunk async for chunk in client.stream([1], Sampling(), True)]
     assert chunks[-1].finish_reason == "stop"
     assert [word.split(b" ")[0] for word in heard] == [b"/generate"]  # nothing to abort
+
+
+async def test_a_gateway_is_told_which_conversation_it_is() -> None:
+    sent: list[str | None] = []
+
+    class Client(EngineClient):
+        def _options(self) -> dict[str, Any]:
+            async def note(request: httpx.Request) -> None:
+                sent.append(request.headers.get("x-smg-routing-key"))
+
+            return super()._options() | {"event_hooks": {"request": [note]}}
+
+    async with server(HEAD + line(event(1, finish_reason={"type": "stop"}))) as (there, _):
+        for conversation in ((), ("c7",)):
+            stream = Client(there.base_url).stream([1], Sampling(), True, *conversation)
+            assert [chunk async for chunk in stream]
+    assert sent == [None, "c7"]
 
 
 async def aborts(leave: Callable[[EngineClient], Any]) -> list[dict[str, Any]]:
@@ -156,11 +176,10 @@ def test_the_request_says_what_was_asked() -> None:
         "stop": ["END"],
         "custom_params": {"speculation": False},
     }
-    assert (
-        generate_body((), Sampling(), True)["sampling_params"]
-        .keys()
-        .isdisjoint({"sampling_seed", "stop"})
-    )
+    assert body["extra_key"] == "speculation=off", "for gateways that drop custom_params"
+    with_it = generate_body((), Sampling(), True)
+    assert "extra_key" not in with_it
+    assert with_it["sampling_params"].keys().isdisjoint({"sampling_seed", "stop"})
 
 
 def told(on: bool, lengths: list[int]) -> dict[str, Any]:

@@ -46,8 +46,14 @@ def test_steps_are_sent_once_and_a_cut_one_counts_what_was_kept():
     ],
 )
 def test_only_a_plain_false_switches_off(custom, off):
-    assert switch.is_off({"custom_params": custom}) is off
-    assert switch.is_off(SimpleNamespace(custom_params=custom)) is off
+    for told in ({"custom_params": custom}, SimpleNamespace(custom_params=custom)):
+        assert switch.is_off(SimpleNamespace(sampling_params=told, extra_key=None)) is off
+
+
+def test_where_a_gateway_drops_the_parameter_the_cache_key_says_it():
+    for key, off in (("speculation=off", True), ("mine|speculation=off", True), ("mine", False)):
+        request = SimpleNamespace(sampling_params={}, extra_key=key)
+        assert switch.is_off(request) is off
 
 
 def test_off_requests_get_a_namespace_only_when_there_is_a_switch(monkeypatch):
@@ -64,3 +70,5 @@ def test_off_requests_get_a_namespace_only_when_there_is_a_switch(monkeypatch):
     monkeypatch.setattr(switch, "_switch", object())
     switch.separate_namespace(None, switched)
     assert switched.extra_key == f"mine|{switch.NAMESPACE}"
+    switch.separate_namespace(None, switched)
+    assert switched.extra_key == f"mine|{switch.NAMESPACE}", "said once is enough"

@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 
 from chatapp.domain import Tree
+from chatapp.engine.client import OFF
 from chatapp.engine.process.warmup import Switch
 
 _TRIAL: Json = {"text": "1 2 3", "sampling_params": {"temperature": 0.0, "max_new_tokens": 4}}
@@ -131,6 +132,7 @@ async def _told(client: httpx.AsyncClient, path: str) -> Json:
 async def _trial(client: httpx.AsyncClient, speculation: bool) -> Json:
     switch = {"custom_params": {"speculation": speculation}}
     body = {**_TRIAL, "sampling_params": _TRIAL["sampling_params"] | switch}
+    body |= {} if speculation else OFF
     answer = (await client.post("/generate", json=body)).raise_for_status().json()
     return dict(answer["meta_info"])
 

@@ -40,11 +40,16 @@ class RemoteClient(EngineClient):
         self._address, self._uncounted, self._heard = address, uncounted, heard
 
     async def stream(
-        self, prompt_ids: Sequence[int], sampling: Sampling, speculation: bool
+        self,
+        prompt_ids: Sequence[int],
+        sampling: Sampling,
+        speculation: bool,
+        conversation: str = "",
     ) -> AsyncGenerator[Chunk, None]:
         began: float | None = None
         try:
-            async with aclosing(super().stream(prompt_ids, sampling, speculation)) as chunks:
+            stream = super().stream(prompt_ids, sampling, speculation, conversation)
+            async with aclosing(stream) as chunks:
                 async for chunk in chunks:
                     began = chunk.at if began is None else began
                     if held_back(chunk.at - began, chunk.decode_s):
