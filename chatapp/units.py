@@ -1,4 +1,4 @@
-"""How figures and sizes are counted and written, everywhere the same.
+"""How figures, sizes and durations are counted and written, everywhere the same.
 
 Memory, that of the card and that of the machine, is counted in GB of 2³⁰ bytes, as
 ``nvidia-smi`` counts and as it is sold: a card of 24564 MiB has 24.0 GB. Files and
@@ -31,6 +31,15 @@ def disk_gb(size: int) -> str:
 def disk_size(size: int) -> str:
     """Bytes of files with their unit, fine enough to see a download move."""
     return f"{size / GB:.2f} GB" if size >= GB else f"{size / MB:.1f} MB"
+
+
+def duration(seconds: float | None) -> str:
+    """``4:05`` or ``1:04:05``; what is not known is a question mark."""
+    if seconds is None:
+        return "?"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _one_decimal(value: float) -> str:

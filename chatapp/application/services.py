@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from chatapp.application.experiments import Experiments
+from chatapp.application.experiments.experiments import Experiments
 from chatapp.application.model_manager import ModelManager
 from chatapp.application.monitor import Monitor
 from chatapp.chat.store import Store

@@ -7,31 +7,17 @@ else to standard error.
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
 from typing import Any
 
-from chatapp import locations
-from chatapp.chat.language import detect
-from chatapp.commands.bench_pair import measured_pair
+from chatapp.application.experiments import switch
+from chatapp.application.experiments.switch import SwitchState
+from chatapp.commands.bench_engines import measured
 from chatapp.commands.json_output import print_json
-from chatapp.devices import engine_device
-from chatapp.domain import Pair, Role, Sampling
-from chatapp.engine.process.engine import Engine
-from chatapp.engine.prompt import ChatPrompt
-from chatapp.measure.bench.questions import own_sets, read_questions
-from chatapp.measure.bench.switch_bench import ARMS, Prompt, SwitchBench, report
+from chatapp.measure.bench.switch_bench import ARMS
 from chatapp.settings import Settings
 from chatapp.texts import Texts, system_language
-
-START_TIMEOUT_S = 900
-ROUNDS = 5
-MAX_TOKENS = 128
-PROMPTS_PER_LANGUAGE = 6
-Say = Callable[..., None]
 
 
 def main(arguments: Namespace, settings: Settings) -> int:
@@ -40,59 +26,22 @@ def main(arguments: Namespace, settings: Settings) -> int:
     def say(key: str, **values: object) -> None:
         print(texts(f"bench_switch.{key}", **values), file=sys.stderr, flush=True)
 
-    pair = measured_pair(arguments, settings)
-    told = asyncio.run(measure(arguments, pair, settings, say))
+    def show(state: SwitchState) -> None:
+        if state.done is not None:
+            say("progress", done=state.done, total=state.rounds)
+        elif not state.switch:
+            say("no_switch")
+
+    rounds = getattr(arguments, "rounds", switch.ROUNDS)
+    tokens = getattr(arguments, "max_tokens", switch.MAX_TOKENS)
+    engines = measured(arguments, settings)
+    say("starting", pair=engines.pair.name, tree=engines.pair.tree)
+    told = asyncio.run(switch.run(engines, rounds, tokens, show))
     if arguments.json:
         print_json(told)
     else:
         print(table(told, texts))
     return 0
-
-
-async def measure(arguments: Namespace, pair: Pair, settings: Settings, say: Say) -> dict[str, Any]:
-    """Both engines are up at once, so that their turns lie close together."""
-    engines = _engines(pair, settings)
-    say("starting", pair=pair.name, tree=pair.tree)
-    async with AsyncExitStack() as running:
-        for engine in engines.values():
-            running.push_async_callback(engine.stop)
-            await engine.start()
-            await engine.ready(START_TIMEOUT_S)
-        bench = SwitchBench(
-            {name: engine.client.stream for name, engine in engines.items()},
-            prompts_for(pair, ChatPrompt(pair.target, pair.context_length)),
-            rounds=getattr(arguments, "rounds", ROUNDS),
-            sampling=Sampling(max_tokens=getattr(arguments, "max_tokens", MAX_TOKENS)),
-        )
-        status = engines["on"].status()
-        if not status.switch:
-            say("no_switch")
-        per_round = bench.total // (bench.rounds + 1)
-        async for done in bench.run():
-            if done % per_round == 0:
-                say("progress", done=done // per_round - 1, total=bench.rounds)
-    return {
-        **{"pair": pair.name, "device": status.device, "tree": str(pair.tree)},
-        **report(bench.done),
-        "max_tokens": bench.sampling.max_tokens,
-        "switch": status.switch,
-        "simulated_accept_length": status.simulated_accept_length,
-        "cores": os.cpu_count(),
-        "load_average": round(os.getloadavg()[0], 2),
-    }
-
-
-def prompts_for(pair: Pair, prompt: ChatPrompt) -> Sequence[Prompt]:
-    """As many Chinese as English questions, spread over what the project's sets ask."""
-    found = []
-    for path in own_sets(pair.name):
-        questions = read_questions(path, detect).questions
-        step = max(1, len(questions) // PROMPTS_PER_LANGUAGE)
-        for question in questions[::step][:PROMPTS_PER_LANGUAGE]:
-            text = question.turns[0]
-            ids = prompt.encode([(Role.USER, text)])
-            found.append(Prompt(text, detect(text), tuple(ids)))
-    return found
 
 
 def table(told: dict[str, Any], texts: Texts) -> str:
@@ -113,13 +62,3 @@ def table(told: dict[str, Any], texts: Texts) -> str:
         lines.append(texts("bench_switch.simulated", value=told["simulated_accept_length"]))
     same = "identical" if told["identical_texts"] else "different"
     return "\n".join([*lines, texts(f"bench_switch.{same}")])
-
-
-def _engines(pair: Pair, settings: Settings) -> dict[str, Engine]:
-    """Arm → engine; *on* and *off* share one."""
-    folder, device = locations.bench(settings.data_dir), engine_device(settings)
-    folder.mkdir(parents=True, exist_ok=True)
-    extra = settings.engine_args
-    plain = Engine(pair, device, folder / "plain.log", extra, speculation=False)
-    switchable = Engine(pair, device, folder / "switch.log", extra)
-    return {"plain": plain, "off": switchable, "on": switchable}

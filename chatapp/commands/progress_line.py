@@ -8,7 +8,7 @@ import time
 from chatapp.pairs.download.download import Download
 from chatapp.pairs.download.download_progress import DownloadState, Progress
 from chatapp.texts import Texts
-from chatapp.units import disk_size
+from chatapp.units import disk_size, duration
 
 _EVERY_S = 0.25
 _QUIET_EVERY_S = 10.0
@@ -48,12 +48,6 @@ def line(progress: Progress, texts: Texts) -> str:
     if current and progress.state is DownloadState.FETCHING:
         parts.append(f"{current.path} {100 * current.done // current.size}%")
     return ", ".join(parts)
-
-
-def duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def show(text: str, on_terminal: bool) -> None:

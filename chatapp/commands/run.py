@@ -94,7 +94,7 @@ async def _serve(listening: socket.socket, settings: Settings) -> None:
 
 def _services(settings: Settings) -> tuple[Any, Any]:
     from chatapp.application.engine_manager import EngineManager
-    from chatapp.application.experiments import Experiments
+    from chatapp.application.experiments.experiments import Experiments
     from chatapp.application.model_manager import ModelManager
     from chatapp.application.monitor import Monitor
     from chatapp.application.services import Services

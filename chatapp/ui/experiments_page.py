@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
 from chatapp import locations
-from chatapp.application.experiments import Experiments, Kind
+from chatapp.application.experiments import mt_bench, reports, tune
+from chatapp.application.experiments.compare import plan_of, plan_of_text
+from chatapp.application.experiments.experiments import Experiments, Kind
 from chatapp.application.latest import Reader
-from chatapp.chat.history import check_length, fit
-from chatapp.chat.language import detect
-from chatapp.chat.messages import check_message
 from chatapp.chat.store import Store
-from chatapp.domain import Message, MessageState, Role, Sampling
-from chatapp.errors import InputError, UsageError
+from chatapp.domain import Message, Role, Sampling
+from chatapp.errors import InputError
 from chatapp.measure.bench.job import Job
-from chatapp.measure.bench.questions import read_questions
-from chatapp.measure.bench.tuning import TREES
+from chatapp.measure.bench.questions import set_for
 from chatapp.measure.compare.arms import Comparison
 from chatapp.measure.compare.comparison import Plan
 from chatapp.settings import Settings
@@ -28,8 +26,6 @@ from chatapp.texts import Texts
 from chatapp.ui.panes import benchmark, compare
 from chatapp.ui.panes.evidence import verdict_words
 
-TUNE_PROMPTS = 8
-TUNE_TOKENS = 160
 _PANE: dict[Kind, str] = {"compare": "compare", "bench": "bench", "tune": "bench"}
 
 Views = AsyncIterator[dict[str, Markup]]
@@ -53,7 +49,8 @@ class Bench:
 
 class ExperimentsPage:
     def __init__(self, store: Store, lab: Experiments, settings: Settings) -> None:
-        self._store, self._lab, self._settings = store, lab, settings
+        self._store, self._lab = store, lab
+        self._folder = locations.bench(settings.data_dir)
 
     async def act(self, bench: Bench, data: Mapping[str, Any]) -> Views:
         self._read_forms(bench, data)
@@ -120,15 +117,10 @@ class ExperimentsPage:
             yield view
 
     async def _tune(self, bench: Bench, data: Mapping[str, Any]) -> Views:
-        prompt = self._lab.prompt()
-        texts = self._store.recent_prompts(TUNE_PROMPTS)
-        if len(texts) < TUNE_PROMPTS:
-            job = self._job(replace(bench.benchmark, limit=0))
-            own = [q.turns[0] for one in job.sets for q in one.questions]
-            texts += own[:: max(1, len(own) // TUNE_PROMPTS)][: TUNE_PROMPTS - len(texts)]
-        encoded = [prompt.encode([(Role.USER, text)]) for text in texts]
-        room = prompt.context_length - TUNE_TOKENS - 64
-        self._lab.tune([ids for ids in encoded if len(ids) < room], TREES, TUNE_TOKENS)
+        own = self._store.recent_prompts(tune.PROMPTS)
+        prompts = tune.prompts_of(own, self._files(bench.benchmark), tune.PROMPTS)
+        encoded = tune.encoded(self._lab.prompt(), prompts, tune.MAX_TOKENS)
+        self._lab.tune(encoded, tune.TREES, tune.MAX_TOKENS)
         async for view in self._follow(bench, "tune"):
             yield view
 
@@ -158,28 +150,25 @@ class ExperimentsPage:
     def _pane(self, bench: Bench, name: str) -> dict[str, Markup]:
         if name == "compare":
             return {"compare": self._compare_pane(bench)}
-        bench_state, tune_state = (
-            one.latest.value if (one := self._lab.of(kind)) else None for kind in ("bench", "tune")
-        )
-        folder = locations.bench(self._settings.data_dir)
-        running = self._lab.running
+        lab = self._lab
         return {
             "bench": benchmark.pane(
                 bench.texts,
                 bench.benchmark,
-                bench_state,
-                tune_state,
-                folder,
-                running,
-                self._lab.setting().pair,
+                lab.mt_bench.latest.value if lab.mt_bench else None,
+                lab.race.latest.value if lab.race else None,
+                self._folder,
+                lab.running,
+                lab.setting().pair,
             )
         }
 
     def _compare_pane(self, bench: Bench) -> Markup:
-        experiment = self._lab.of("compare")
+        experiment = self._lab.comparison
         state = experiment.latest.value if experiment else None
         if state is not None and state.ended and bench.shown is None:
-            bench.shown = state.comparison if state.comparison and state.comparison.id else None
+            made = state.so_far.comparison
+            bench.shown = made if made and made.id else None
         shown = bench.shown
         words = ""
         if shown is not None:
@@ -191,9 +180,17 @@ class ExperimentsPage:
 
     # Reading
 
+    def _files(self, form: benchmark.Form) -> Sequence[Path]:
+        chosen = form.questions or set_for(self._lab.setting().pair)
+        return reports.question_files(chosen, self._folder)
+
     def _job(self, form: benchmark.Form) -> Job:
-        folder = locations.bench(self._settings.data_dir)
-        return job_of(form, self._lab.setting().pair, folder)
+        return mt_bench.job_of(
+            self._files(form),
+            Sampling(max_tokens=form.tokens),
+            parallel=tuple(int(part) for part in form.parallel.split(",")),
+            limit=form.limit or None,
+        )
 
     def _read_forms(self, bench: Bench, data: Mapping[str, Any]) -> None:
         """What stands in the forms comes with every action."""
@@ -216,27 +213,10 @@ class ExperimentsPage:
             )
 
     def _plan(self, form: compare.Form) -> Plan:
-        prompt = self._lab.prompt()
+        prompt, how = self._lab.prompt(), (form.rounds, form.tokens, form.temperature)
         if form.until is None:
-            text = check_message(form.prompt)
-            check_length(prompt, text)
-            said = [Message(0, 0, Role.USER, text, MessageState.FINISHED, 0.0)]
-        else:
-            said = self._said(form.until)
-        fitted = fit(prompt, said)
-        kept = [message for message in said if message.text][fitted.dropped_messages :]
-        sampling = Sampling(
-            temperature=form.temperature,
-            max_tokens=min(form.tokens, fitted.room),
-            seed=1 if form.temperature else None,
-        )
-        return Plan(
-            tuple((message.role, message.text) for message in kept),
-            fitted.ids,
-            detect(said[-1].text),
-            sampling,
-            form.rounds,
-        )
+            return plan_of_text(prompt, form.prompt, *how)
+        return plan_of(prompt, self._said(form.until), *how)
 
     def _said(self, message_id: int) -> list[Message]:
         """The conversation up to the last user message not behind this one."""
@@ -247,23 +227,6 @@ class ExperimentsPage:
         if not said:
             raise InputError("nothing_to_retry")
         return said
-
-
-def job_of(form: benchmark.Form, pair_name: str, folder: Path) -> Job:
-    """``folder`` is where reports and the person's own questions lie."""
-    chosen = form.questions or benchmark.fitting(pair_name)
-    ours = locations.assets() / "bench"
-    files = [ours / f"{chosen}_{language}.jsonl" for language in ("zh", "en")]
-    if chosen not in benchmark.SETS:
-        files = [path for path in benchmark.own_files(folder) if path.name == chosen]
-    if not files:
-        raise UsageError("questions_unreadable", path=chosen, reason="?")
-    return Job(
-        tuple(read_questions(path, detect) for path in files),
-        parallel=tuple(int(part) for part in form.parallel.split(",")),
-        limit=form.limit or None,
-        sampling=Sampling(max_tokens=form.tokens),
-    )
 
 
 def _one_of(choices: tuple[Any, ...], told: Any, otherwise: Any) -> Any:

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from chatapp.commands.bench_switch import prompts_for, table
+from chatapp.application.experiments.switch import prompts_for
+from chatapp.commands.bench_switch import table
 from chatapp.domain import Pair, Sampling
 from chatapp.engine.process.engine import Engine
 from chatapp.engine.prompt import ChatPrompt
@@ -16,7 +17,7 @@ from chatapp.texts import LANGUAGES, Texts
 async def test_one_run_over_three_lanes(
     engine: Engine, plain_engine: Engine, prompt: ChatPrompt, pocket_pair: Pair
 ) -> None:
-    prompts = prompts_for(pocket_pair, prompt)
+    prompts = prompts_for(pocket_pair.name, prompt)
     assert {asked.language for asked in prompts} == {"zh", "en"}
     streams = {"plain": plain_engine, "off": engine, "on": engine}
     bench = SwitchBench(
@@ -25,7 +26,7 @@ async def test_one_run_over_three_lanes(
         rounds=2,
         sampling=Sampling(max_tokens=48),
     )
-    assert [done async for done in bench.run()][-1] == bench.total
+    assert [done async for done in bench.run()] == [0, 1, 2]
     told = report(bench.done)
     assert told["identical_texts"]
     assert told["off_ratio"] == pytest.approx(
@@ -50,7 +51,7 @@ async def test_one_run_over_three_lanes(
 async def test_lanes_ran_as_they_are_called(
     engine: Engine, plain_engine: Engine, prompt: ChatPrompt, pocket_pair: Pair
 ) -> None:
-    asked = prompts_for(pocket_pair, prompt)[0]
+    asked = prompts_for(pocket_pair.name, prompt)[0]
     streams = {"plain": plain_engine, "off": engine, "on": engine}
     bench = SwitchBench(
         {arm: by.client.stream for arm, by in streams.items()},

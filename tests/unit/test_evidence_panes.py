@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatapp.application.experiments import State
+from chatapp.application.experiments.compare import CompareState
+from chatapp.application.experiments.runner import State
 from chatapp.domain import AutoChoice, Message, MessageState, Role, Sampling
 from chatapp.measure.bench.tuning import Answered, Attempt, Landscape
 from chatapp.measure.compare.arms import Comparison, Run, Setting
+from chatapp.measure.compare.comparison import ArmText, WarmingUp
 from chatapp.measure.compare.verdict import Observation, verdict
 from chatapp.measure.reply.averages import averages
 from chatapp.measure.reply.metrics import figures_of
@@ -54,7 +56,7 @@ def comparison(on_text: str, off_text: str, cut: bool = False) -> Comparison:
     return Comparison(0.0, said, "zh", "prose", Sampling(), 2, SETTING, tuple(runs), cut, 7)
 
 
-def pane(texts: Texts, shown: Comparison | None, state: State | None = None) -> str:
+def pane(texts: Texts, shown: Comparison | None, state: State[CompareState] | None = None) -> str:
     form = compare.Form(prompt=EVIL)
     device = shown.setting.device if shown else "cpu"
     return compare.pane(texts, form, state, shown, [], lambda: TOKENIZER, "verdict", device)
@@ -144,12 +146,20 @@ def test_a_stopped_comparison_shows_what_it_has() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("stage", ["waiting", "warming", "running", "finished", "cancelled"])
+@pytest.mark.parametrize("stage", ["waiting", "finished", "cancelled"])
 def test_every_stage_has_words(language: str, stage: str) -> None:
     texts = Texts(language)
-    state = State("compare", stage)
-    assert pane(texts, None, state)
-    assert texts(f"compare.stage.{stage}") in pane(texts, None, state) or stage == "running"
+    assert texts(f"compare.stage.{stage}") in pane(texts, None, State(stage, CompareState()))
+
+
+@pytest.mark.parametrize("texts", [EN, ZH])
+def test_a_running_comparison_says_which_arm_it_is_at(texts: Texts) -> None:
+    side = texts("compare.off")
+    warming = State("running", CompareState(now=WarmingUp(False)))
+    assert texts("compare.stage.warming", side=side) in pane(texts, None, warming)
+    text = ArmText(False, 2, "so far", figures_of(trace_of_text("so far", on=False)))
+    running = pane(texts, None, State("running", CompareState(arms=(None, text), now=text)))
+    assert texts("compare.stage.running", round=2, side=side) in running and "so far" in running
 
 
 def landscape() -> Landscape:

@@ -10,17 +10,20 @@ from typing import Any
 
 import pytest
 
-from chatapp.application.experiments import Experiments, State
+from chatapp.application.experiments import mt_bench
+from chatapp.application.experiments.experiments import Experiments
+from chatapp.application.experiments.runner import State
 from chatapp.chat.auto import Auto
 from chatapp.chat.store import Store
 from chatapp.domain import Chunk, EngineState, EngineStatus, Pair, Role, Sampling, Tree
 from chatapp.errors import EngineError, InputError, UsageError
+from chatapp.measure.bench.questions import set_files
 from chatapp.measure.bench.quiet import Machine
 from chatapp.measure.compare.arms import Setting
 from chatapp.measure.compare.comparison import Comparing
 from chatapp.settings import Settings
 from chatapp.texts import Texts
-from chatapp.ui.experiments_page import Bench, ExperimentsPage, job_of
+from chatapp.ui.experiments_page import Bench, ExperimentsPage
 from tests.unit.test_comparison import PLAN, SETTING, Clockwork
 
 
@@ -104,12 +107,12 @@ async def test_a_comparison_from_the_form_to_its_kept_result(rig: Rig) -> None:
 
 async def test_stopping_keeps_what_was_measured(rig: Rig) -> None:
     experiment = rig.lab.compare(PLAN)
-    while experiment.latest.value.comparison is None:  # until the first run has ended
+    while experiment.latest.value.so_far.comparison is None:  # until the first run has ended
         await asyncio.sleep(0)
     await rig.lab.cancel()
     state = await rig.ended()
     assert state.stage == "cancelled"
-    kept = rig.lab.comparisons.one(state.comparison.id)
+    kept = rig.lab.comparisons.one(state.so_far.comparison.id)
     assert kept.cancelled and 1 <= len(kept.runs) < 8
     assert rig.lab.running is None
     assert rig.manager.clockwork.closed == len(rig.manager.clockwork.asked)
@@ -118,7 +121,7 @@ async def test_stopping_keeps_what_was_measured(rig: Rig) -> None:
 async def test_one_experiment_at_a_time(rig: Rig) -> None:
     rig.lab.compare(PLAN)
     with pytest.raises(InputError) as refused:
-        rig.lab.bench(job_of(rig.bench.benchmark, "pocket", rig.settings.data_dir))
+        rig.lab.bench(mt_bench.job_of(set_files("pocket"), Sampling()))
     assert refused.value.key == "experiments_busy"
     await rig.ended()
 
@@ -186,7 +189,9 @@ async def test_a_race_puts_the_engine_aside_and_back_whatever_happens(
         assert rig.manager.aside_now == 1
         yield rig.manager
 
-    monkeypatch.setattr("chatapp.application.experiments.temporary_engine", temporary_engine)
+    monkeypatch.setattr(
+        "chatapp.application.experiments.engines.temporary_engine", temporary_engine
+    )
     views = await rig.do("tune")
     assert rig.manager.restored == 1 and "ec-landscape" in views[-1]["bench"]
     rig.manager.clockwork.fails_at = 1

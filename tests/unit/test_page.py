@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
-from chatapp.application.experiments import Experiments
+from chatapp.application.experiments.experiments import Experiments
 from chatapp.application.monitor import Monitor
 from chatapp.application.services import Services
 from chatapp.chat.auto import Auto

@@ -26,7 +26,8 @@ Document = dict[str, Any]
 def document(
     job: Job, setting: Setting, answers: Sequence[Answer], created: float, spread: bool = True
 ) -> Document:
-    """What ``--json`` prints and the report's file holds; without ``spread``, while it runs."""
+    """What ``--json`` prints and the report's file holds. While it runs, without ``spread``,
+    the rows are enough."""
     rows = [asdict(row) for row in table(answers, spread)]
     requests = sum(len(job.questions(one)) for one in job.sets)
     return {
@@ -42,7 +43,7 @@ def document(
         "rows": [row for row in rows if row["category"] is None],
         "categories": [row for row in rows if row["category"] is not None],
         "published": published(setting),
-        "requests": [_request(answer) for answer in answers],
+        "requests": [_request(answer) for answer in answers] if spread else [],
     }
 
 

@@ -13,15 +13,14 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from chatapp.domain import Chunk, ReplyMetrics, Role, Sampling
+from chatapp.domain import ReplyMetrics, Role, Sampling
 from chatapp.measure.bench.job import Answer, Arm, Block, Job, blocks
 from chatapp.measure.bench.journal import Journal
 from chatapp.measure.bench.questions import Question
 from chatapp.measure.bench.quiet import Machine
 from chatapp.measure.reply.metrics import figures_of
 from chatapp.measure.reply.trace import Trace
-
-Stream = Callable[[Sequence[int], Sampling, bool], AsyncGenerator[Chunk]]
+from chatapp.measure.stream import Stream, read
 
 _LEAST_ROOM = 16
 
@@ -168,9 +167,8 @@ class Bench:
 
     async def _warm_up(self, stream: Stream, arm: Arm) -> None:
         ids = self._prompt.encode([(Role.USER, "你好 hello")])
-        async with aclosing(stream(ids, Sampling(max_tokens=_LEAST_ROOM), arm == "on")) as chunks:
-            async for _ in chunks:
-                pass
+        on = arm == "on"
+        await read(stream(ids, Sampling(max_tokens=_LEAST_ROOM), on), on)
 
     def _time_left(self, left: list[tuple[Block, int]]) -> float | None:
         """From the time that a question took in the same arm with as many streams, or in

@@ -16,6 +16,7 @@ from typing import Any
 from chatapp import locations
 from chatapp.errors import UsageError
 
+SETS = ("pocket", "questions")
 _MT_BENCH_IDS = range(81, 161)
 
 
@@ -56,9 +57,18 @@ def read_questions(path: Path, language_of: Callable[[str], str]) -> QuestionSet
 
 def own_sets(pair_name: str) -> tuple[Path, ...]:
     """What the project brings: for the pocket pair what it knows, else general questions."""
-    kind = "pocket" if pair_name == "pocket" else "questions"
+    return set_files(set_for(pair_name))
+
+
+def set_for(pair_name: str) -> str:
+    """Which of ours: the pocket pair is asked what it knows."""
+    return "pocket" if pair_name == "pocket" else "questions"
+
+
+def set_files(name: str) -> tuple[Path, ...]:
+    """One file per language."""
     folder = locations.assets() / "bench"
-    return tuple(folder / f"{kind}_{language}.jsonl" for language in ("zh", "en"))
+    return tuple(folder / f"{name}_{language}.jsonl" for language in ("zh", "en"))
 
 
 def _question(path: Path, number: int, line: str) -> Question:

@@ -8,18 +8,16 @@ from round to round, so whatever else the machine does meets all three alike.
 from __future__ import annotations
 
 import statistics
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from chatapp.domain import Chunk, ReplyMetrics, Sampling
+from chatapp.domain import ReplyMetrics, Sampling
 from chatapp.measure.reply.averages import average
 from chatapp.measure.reply.metrics import figures_of
-from chatapp.measure.reply.trace import Trace
+from chatapp.measure.stream import Stream, read
 
 ARMS = ("plain", "off", "on")
-Stream = Callable[[Sequence[int], Sampling, bool], AsyncGenerator[Chunk]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,7 @@ class Round:
 
 @dataclass(slots=True)
 class SwitchBench:
-    """Give it one stream per arm; ``run`` yields after each answer how many are done."""
+    """Give it one stream per arm; ``run`` yields after each round how many were measured."""
 
     streams: Mapping[str, Stream]
     prompts: Sequence[Prompt]
@@ -59,30 +57,19 @@ class SwitchBench:
     sampling: Sampling
     done: list[Round] = field(default_factory=list)
 
-    @property
-    def total(self) -> int:
-        """Answers, with those of the round that only warms up."""
-        return (self.rounds + 1) * len(self.prompts) * len(ARMS)
-
     async def run(self) -> AsyncGenerator[int]:
-        answered = 0
         for number in range(self.rounds + 1):
             answers: dict[str, list[Answer]] = {arm: [] for arm in ARMS}
             for at, prompt in enumerate(self.prompts):
                 for arm in _rotated(number + at):
                     answers[arm].append(await self._answer(arm, prompt))
-                    answered += 1
-                    yield answered
             if number:  # the first round fills caches and is not measured
                 self.done.append(Round({arm: tuple(got) for arm, got in answers.items()}))
+            yield number
 
     async def _answer(self, arm: str, prompt: Prompt) -> Answer:
-        trace, text = Trace(arm == "on"), ""
-        stream = self.streams[arm](prompt.ids, self.sampling, arm == "on")
-        async with aclosing(stream) as chunks:
-            async for chunk in chunks:
-                trace.add(chunk)
-                text = chunk.text
+        on = arm == "on"
+        text, trace = await read(self.streams[arm](prompt.ids, self.sampling, on), on)
         return Answer(prompt, text, figures_of(trace))
 
 

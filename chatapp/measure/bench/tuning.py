@@ -12,19 +12,18 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, replace
 
-from chatapp.domain import Chunk, ReplyMetrics, Sampling, Tree
+from chatapp.domain import ReplyMetrics, Sampling, Tree
 from chatapp.errors import EngineError
 from chatapp.measure import stats
 from chatapp.measure.compare.arms import Setting
 from chatapp.measure.reply.averages import average
 from chatapp.measure.reply.metrics import figures_of
-from chatapp.measure.reply.trace import Trace
 from chatapp.measure.stats import Estimate
+from chatapp.measure.stream import Stream, read
 
 TREES = (Tree(3, 1, 4), Tree(5, 1, 6), Tree(7, 1, 8), Tree(5, 4, 8), Tree(5, 4, 16))
 LEAST_PROMPTS = 3
 
-Stream = Callable[[Sequence[int], Sampling, bool], AsyncGenerator[Chunk]]
 OpenEngine = Callable[[Tree], AbstractAsyncContextManager[Stream]]
 
 
@@ -185,19 +184,13 @@ class Race:
         return Answered(number, found[True], found[False])
 
     async def _answer(self, stream: Stream, number: int, speculation: bool) -> ReplyMetrics:
-        trace = Trace(speculation)
         asked = stream(self._prompts[number], self._sampling, speculation)
-        async with aclosing(asked) as chunks:
-            async for chunk in chunks:
-                trace.add(chunk)
-        return figures_of(trace)
+        return figures_of((await read(asked, speculation))[1])
 
     async def _warm_up(self, stream: Stream) -> None:
         short = replace(self._sampling, max_tokens=min(16, self._sampling.max_tokens))
         for speculation in (True, False):
-            async with aclosing(stream(self._prompts[0], short, speculation)) as chunks:
-                async for _ in chunks:
-                    pass
+            await read(stream(self._prompts[0], short, speculation), speculation)
 
     def _put(self, attempt: Attempt) -> None:
         """In place of what was known of the same tree."""

@@ -8,7 +8,7 @@ events at any point: ``result`` has what was measured until then.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
@@ -18,10 +18,9 @@ from chatapp.measure.compare.arms import Comparison, Run, Setting
 from chatapp.measure.reply.metrics import figures_of
 from chatapp.measure.reply.text_kind import text_kind_of
 from chatapp.measure.reply.trace import Trace
+from chatapp.measure.stream import Stream, read
 
 WARM_UP_TOKENS = 16
-
-Stream = Callable[[Sequence[int], Sampling, bool], AsyncGenerator[Chunk]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +99,7 @@ class Comparing:
     async def _warm_up(self, speculation: bool) -> None:
         tokens = min(WARM_UP_TOKENS, self._plan.sampling.max_tokens)
         short = replace(self._plan.sampling, max_tokens=tokens)
-        async with aclosing(self._stream(self._plan.prompt_ids, short, speculation)) as chunks:
-            async for _ in chunks:
-                pass
+        await read(self._stream(self._plan.prompt_ids, short, speculation), speculation)
 
     async def _run(self, speculation: bool, number: int, place: int) -> AsyncGenerator[Event]:
         sampling = self._sampling(number)

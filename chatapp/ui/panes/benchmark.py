@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
-from chatapp.application.experiments import State
+from chatapp.application.experiments import reports
+from chatapp.application.experiments.mt_bench import MtBenchState
+from chatapp.application.experiments.runner import State
+from chatapp.application.experiments.tune import TuneState
 from chatapp.errors import error_words
 from chatapp.measure.bench import bench_report as report
 from chatapp.measure.bench import tune_report
+from chatapp.measure.bench.questions import SETS, set_for
 from chatapp.measure.bench.tuning import Attempt, Landscape
 from chatapp.measure.stats import Estimate
 from chatapp.texts import Texts
 from chatapp.ui import number_format
 from chatapp.ui.render import render
+from chatapp.units import duration
 
 PARALLEL = ("1", "4", "1,4")
 LIMITS = (4, 8, 0)
 TOKENS = (64, 256, 512)
-SETS = ("pocket", "questions")
-OWN = "questions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,26 +59,26 @@ class Bar:
 def pane(
     texts: Texts,
     form: Form,
-    bench: State | None,
-    tune: State | None,
+    bench: State[MtBenchState] | None,
+    tune: State[TuneState] | None,
     folder: Path,
     running: str | None,
     pair_name: str,
 ) -> Markup:
-    told = bench.report if bench and bench.report else None
-    newest = reports(folder)
+    told = bench.so_far.report if bench else None
+    newest = reports.tables(folder)
     if told is None and newest:
-        told = _read(newest[0])
-    landscape = tune.racing.landscape if tune and tune.racing else None
+        told = reports.read(newest[0])
+    landscape = tune.so_far.landscape if tune else None
     return render(
         "benchmark",
         texts,
         form=form,
         choices={"parallel": PARALLEL, "limits": LIMITS, "tokens": TOKENS},
         sets=[(name, texts(f"benchmark.sets.{name}")) for name in SETS]
-        + [(path.name, path.name) for path in own_files(folder)],
-        chosen=form.questions or fitting(pair_name),
-        own_folder=str(folder / OWN),
+        + [(path.name, path.name) for path in reports.own_questions(folder)],
+        chosen=form.questions or set_for(pair_name),
+        own_folder=str(reports.own_folder(folder)),
         running=running,
         status=_bench_status(texts, bench),
         failed=bool(bench and bench.stage == "failed"),
@@ -95,21 +97,6 @@ def pane(
         if landscape and landscape.worth_changing and landscape.best
         else "",
     )
-
-
-def fitting(pair_name: str) -> str:
-    """Our set for a pair: the pocket pair is asked what it knows."""
-    return SETS[0] if pair_name == "pocket" else SETS[1]
-
-
-def own_files(folder: Path) -> list[Path]:
-    """Question files that the person has put there, in FastChat's form."""
-    return sorted((folder / OWN).glob("*.jsonl"))
-
-
-def reports(folder: Path) -> list[Path]:
-    """The finished ones, the newest first."""
-    return sorted(folder.glob("mt-bench-*.json"), reverse=True)
 
 
 def bars(texts: Texts, landscape: Landscape) -> list[Bar]:
@@ -178,56 +165,43 @@ def _table(texts: Texts, told: dict[str, Any]) -> dict[str, Any]:
 
 
 def _report(texts: Texts, path: Path) -> dict[str, str]:
-    stem = path.stem
-    when = stem.removeprefix("mt-bench-")
-    page = f"{stem}.{texts.language}.html"
-    there = (path.parent / page).exists()
-    return {"when": when, "json": path.name, "html": page if there else f"{stem}.html"}
+    page = reports.page(path, texts.language)
+    if not page.exists():  # one from before there were pages in both languages
+        page = path.with_suffix(".html")
+    when = path.stem.removeprefix("mt-bench-")
+    return {"when": when, "json": path.name, "html": page.name}
 
 
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        told: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        return told
-    except (OSError, ValueError):
-        return None
-
-
-def _bench_status(texts: Texts, state: State | None) -> str:
+def _bench_status(texts: Texts, state: State[MtBenchState] | None) -> str:
     if state is None:
         return ""
     if state.error is not None:
         return error_words(texts, state.error.key, state.error.values)
-    if state.stage == "running" and state.progress is not None:
-        progress = state.progress
-        side = texts("compare.on" if progress.block.arm == "on" else "compare.off")
-        what = f"{progress.block.set.name} × {progress.block.parallel}, {side}"
-        left = _duration(progress.seconds_left)
-        return texts(
-            "mtbench.progress", done=progress.done, total=progress.total, what=what, left=left
-        )
-    return texts(f"benchmark.stage.{state.stage}")
+    if state.stage != "running":
+        return texts(f"benchmark.stage.{state.stage}")
+    progress = state.so_far.progress
+    if progress is None:
+        return texts("benchmark.stage.warming")
+    side = texts("compare.on" if progress.block.arm == "on" else "compare.off")
+    what = f"{progress.block.set.name} × {progress.block.parallel}, {side}"
+    left = duration(progress.seconds_left)
+    return texts("mtbench.progress", done=progress.done, total=progress.total, what=what, left=left)
 
 
-def _tune_status(texts: Texts, state: State | None) -> str:
+def _tune_status(texts: Texts, state: State[TuneState] | None) -> str:
     if state is None:
         return ""
     if state.error is not None:
         return error_words(texts, state.error.key, state.error.values)
-    if state.stage == "running" and state.racing is not None:
-        key = "starting" if state.racing.starting else "racing"
-        return texts(f"benchmark.stage.{key}", tree=state.racing.tree)
+    racing = state.so_far.racing
+    if state.stage == "running" and racing is not None:
+        key = "starting" if racing.starting else "racing"
+        return texts(f"benchmark.stage.{key}", tree=racing.tree)
     return texts(f"benchmark.stage.{state.stage}") if state.stage != "finished" else ""
 
 
-def _progress(state: State | None) -> float | None:
-    if state is None or state.stage != "running" or state.progress is None:
+def _progress(state: State[MtBenchState] | None) -> float | None:
+    if state is None or state.stage != "running" or state.so_far.progress is None:
         return None
-    return round(100 * state.progress.done / max(state.progress.total, 1), 1)
-
-
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
-        return "?"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02}"
+    progress = state.so_far.progress
+    return round(100 * progress.done / max(progress.total, 1), 1)

@@ -8,7 +8,8 @@ from datetime import datetime
 
 from markupsafe import Markup
 
-from chatapp.application.experiments import State
+from chatapp.application.experiments.compare import CompareState
+from chatapp.application.experiments.runner import State
 from chatapp.chat.comparisons import Listed
 from chatapp.chat.messages import clean
 from chatapp.errors import PairError, error_words
@@ -53,7 +54,7 @@ class Arm:
 def pane(
     texts: Texts,
     form: Form,
-    state: State | None,
+    state: State[CompareState] | None,
     shown: Comparison | None,
     kept: list[Listed],
     decoder: Callable[[], Decoder],
@@ -63,7 +64,7 @@ def pane(
     """``state`` of a running comparison, else ``shown``, one that was made; ``device``: what
     the next would run on."""
     running = state is not None and not state.ended
-    comparison = state.comparison if running and state else shown
+    comparison = state.so_far.comparison if running and state else shown
     summary = summarise(comparison) if comparison else None
     return render(
         "compare",
@@ -77,7 +78,7 @@ def pane(
         prompt=comparison.prompt if comparison else "",
         how=report.how(texts, comparison) if comparison else "",
         cards=_cards(texts, summary) if summary else [],
-        arms=_arms(texts, state if running else None, comparison, decoder),
+        arms=_arms(texts, state.so_far if state and running else None, comparison, decoder),
         head=[texts(f"compare.columns.{name}") for name in report.COLUMNS],
         rows=report.rows(texts, summary) if summary else [],
         difference=report.difference_words(texts, summary.difference) if summary else "",
@@ -88,17 +89,18 @@ def pane(
     )
 
 
-def _status(texts: Texts, state: State) -> str:
+def _status(texts: Texts, state: State[CompareState]) -> str:
     if state.error is not None:
         return error_words(texts, state.error.key, state.error.values)
-    now, side = state.now, ""
-    if now is not None:
-        side = texts("compare.on" if now.speculation else "compare.off")
-    if state.stage == "running" and isinstance(now, ArmText):
-        return texts("compare.stage.running", round=now.round, side=side)
-    if state.stage == "warming" and isinstance(now, WarmingUp):
+    now = state.so_far.now
+    if state.stage != "running":
+        return texts(f"compare.stage.{state.stage}")
+    if now is None:
+        return texts("compare.stage.waiting")
+    side = texts("compare.on" if now.speculation else "compare.off")
+    if isinstance(now, WarmingUp):
         return texts("compare.stage.warming", side=side)
-    return texts(f"compare.stage.{state.stage}")
+    return texts("compare.stage.running", round=now.round, side=side)
 
 
 def _cards(texts: Texts, summary: Summary) -> list[dict[str, str]]:
@@ -142,12 +144,15 @@ def _cards(texts: Texts, summary: Summary) -> list[dict[str, str]]:
 
 
 def _arms(
-    texts: Texts, state: State | None, comparison: Comparison | None, decoder: Callable[[], Decoder]
+    texts: Texts,
+    running: CompareState | None,
+    comparison: Comparison | None,
+    decoder: Callable[[], Decoder],
 ) -> list[Arm]:
     """While it runs, what is being written; else the last round that has both."""
-    if state is not None:
-        on, off = state.arms
-        return [_live(state, True, on), _live(state, False, off)]
+    if running is not None:
+        on, off = running.arms
+        return [_live(running.now, True, on), _live(running.now, False, off)]
     if comparison is None:
         return []
     pairs = comparison.pairs()
@@ -162,8 +167,8 @@ def _arms(
     ]
 
 
-def _live(state: State, side: bool, arm: ArmText | None) -> Arm:
-    live = isinstance(state.now, ArmText) and state.now.speculation is side
+def _live(now: ArmText | WarmingUp | None, side: bool, arm: ArmText | None) -> Arm:
+    live = isinstance(now, ArmText) and now.speculation is side
     if arm is None:
         return Arm(side, "", "", (), 0, 0, live)
     speed = number_format.speed(arm.figures.tokens_per_second)
