@@ -20,7 +20,7 @@ os.environ.update(ENVIRONMENT)
 
 from chatapp.domain import Tree  # noqa: E402
 from chatapp.engine.command import engine_command  # noqa: E402
-from chatapp.engine.planning import find_pair  # noqa: E402
+from chatapp.engine.planning.planner import find_pair  # noqa: E402
 from chatapp.settings import Settings  # noqa: E402
 
 CONTEXT = 512
