@@ -7,10 +7,11 @@ A *verify step* is one forward pass of the target over the draft *tree*; its
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,24 @@ class Role(StrEnum):
     SYSTEM = "system"
     USER = "user"
     ASSISTANT = "assistant"
+
+
+class Prompt(Protocol):
+    """How the engine's target wants a conversation written. May wait for an answer, so it
+    belongs in a thread; raises PairError, or EngineError where the engine does not answer."""
+
+    @property
+    def context_length(self) -> int:
+        """Tokens that prompt and reply may have together."""
+
+    def encode(self, messages: Sequence[tuple[Role, str]]) -> list[int]:
+        """The prompt's token ids, up to where the reply begins."""
+
+    def decode(self, ids: Sequence[int], skip_special_tokens: bool = True) -> str:
+        """The text of token ids."""
+
+    def count(self, text: str) -> int:
+        """Tokens of a plain text."""
 
 
 @dataclass(frozen=True, slots=True)

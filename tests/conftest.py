@@ -16,7 +16,7 @@ import pytest
 
 from chatapp.domain import Pair, Tree
 from chatapp.engine.planning.planner import find_pair
-from chatapp.engine.process.engine import Engine
+from chatapp.engine.process.local_engine import LocalEngine
 from chatapp.engine.prompt import ChatPrompt
 from chatapp.settings import Settings
 
@@ -86,19 +86,19 @@ def prompt(pocket_pair: Pair) -> ChatPrompt:
 @pytest.fixture(scope="session")
 def engine(
     pocket_pair: Pair, session_loop: Loop, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Engine]:
+) -> Iterator[LocalEngine]:
     """The switchable engine. Tests that break an engine start one of their own."""
     log_path = tmp_path_factory.mktemp("engine") / "engine.log"
-    yield from running(Engine(pocket_pair, "cpu", log_path, CHUNKED), session_loop)
+    yield from running(LocalEngine(pocket_pair, "cpu", log_path, CHUNKED), session_loop)
 
 
 @pytest.fixture(scope="session")
 def plain_engine(
     pocket_pair: Pair, session_loop: Loop, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Engine]:
+) -> Iterator[LocalEngine]:
     """Started without any draft: what everything is compared with."""
     log_path = tmp_path_factory.mktemp("plain") / "engine.log"
-    plain = Engine(pocket_pair, "cpu", log_path, speculation=False)
+    plain = LocalEngine(pocket_pair, "cpu", log_path, speculation=False)
     yield from running(plain, session_loop)
 
 
@@ -106,15 +106,15 @@ def plain_engine(
 def start_engine(session_loop: Loop, tmp_path_factory: pytest.TempPathFactory):
     """``with start_engine(pair) as engine:`` for a test that needs one of its own."""
 
-    def start(pair: Pair, *extra: str) -> AbstractContextManager[Engine]:
+    def start(pair: Pair, *extra: str) -> AbstractContextManager[LocalEngine]:
         log_path = tmp_path_factory.mktemp("own") / "engine.log"
-        own = Engine(pair, "cpu", log_path, (*CHUNKED, *extra))
+        own = LocalEngine(pair, "cpu", log_path, (*CHUNKED, *extra))
         return contextmanager(running)(own, session_loop)
 
     return start
 
 
-def running(engine: Engine, loop: Loop) -> Iterator[Engine]:
+def running(engine: LocalEngine, loop: Loop) -> Iterator[LocalEngine]:
     """Starts ``engine``, yields it when it is ready, and leaves nothing behind."""
     loop.run(engine.start())
     try:

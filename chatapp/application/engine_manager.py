@@ -17,7 +17,7 @@ from chatapp import locations
 from chatapp.devices import Device, engine_device
 from chatapp.domain import Card, EngineState, EngineStatus, Pair
 from chatapp.engine.planning.planner import find_pair, look
-from chatapp.engine.process.engine import Engine
+from chatapp.engine.process.local_engine import LocalEngine
 from chatapp.engine.prompt import ChatPrompt
 from chatapp.errors import EngineError, ProductError
 from chatapp.pairs.choice import start_name
@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 class EngineManager:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._engine: Engine | None = None
+        self._engine: LocalEngine | None = None
         self._failure: ProductError | None = None
         self._starting = self._ending = False
         self._busy = asyncio.Lock()
@@ -152,6 +152,6 @@ class EngineManager:
         self._pair, self._prompt = pair, None
         device = await asyncio.to_thread(engine_device, self._settings)
         log = locations.engine_log(self._settings.data_dir)
-        self._engine = Engine(pair, device, log, self._settings.engine_args)
+        self._engine = LocalEngine(pair, device, log, self._settings.engine_args)
         await self._engine.start()
         await asyncio.to_thread(self.prompt)

@@ -26,7 +26,7 @@ from chatapp.measure.machine.ledger import Ledger, ledger
 from chatapp.pairs.catalogue import POCKET, known_pairs
 from chatapp.pairs.choice import meant_name
 from chatapp.pairs.download.download import Download
-from chatapp.pairs.download.download_progress import DownloadState, Progress
+from chatapp.pairs.download.download_progress import DownloadProgress, DownloadState
 from chatapp.pairs.download.sources import NAMES as SOURCES
 from chatapp.pairs.download.sources import sources
 from chatapp.pairs.files.folders import ModelFolders
@@ -82,7 +82,7 @@ class PairState:
     current: bool
     size: int
     facts: tuple[str, ...] = ()
-    progress: Progress | None = None
+    progress: DownloadProgress | None = None
     minutes: int = 0
     begun: int = 0
     loadable: bool = True
@@ -208,7 +208,7 @@ class ModelManager:
         rows.append(PairState(POCKET, "EagleChat Pocket", True, meant == POCKET, pocket, 0))
         return [*rows, self._own_pair(progress)] if self._own else rows
 
-    def _own_pair(self, progress: Progress | None) -> PairState:
+    def _own_pair(self, progress: DownloadProgress | None) -> PairState:
         """What the person named, by folders or by models."""
         here, begun = self._seen_of(self._own)
         return PairState(

@@ -8,22 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
-from chatapp.domain import Message, Role
+from chatapp.domain import Message, Prompt, Role
 from chatapp.errors import InputError
 
 _ROOM_SHARE = 4
 _ROOM_TOKENS = 256
-
-
-class Prompt(Protocol):
-    """What ``engine.prompt.ChatPrompt`` offers here."""
-
-    @property
-    def context_length(self) -> int: ...
-
-    def encode(self, messages: Sequence[tuple[Role, str]]) -> list[int]: ...
 
 
 @dataclass(frozen=True, slots=True)

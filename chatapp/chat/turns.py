@@ -12,7 +12,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Protocol
 
-from chatapp.chat.history import FittedPrompt, Prompt, check_length, fit
+from chatapp.chat.history import FittedPrompt, check_length, fit
 from chatapp.chat.language import detect
 from chatapp.chat.messages import check_message, title_of
 from chatapp.chat.reply import RunningReply, TurnUpdate
@@ -25,6 +25,7 @@ from chatapp.domain import (
     EngineStatus,
     Message,
     MessageState,
+    Prompt,
     Role,
     Sampling,
     SpeculationMode,

@@ -16,16 +16,15 @@ from chatapp import locations
 from chatapp.chat.choices import with_choices
 from chatapp.commands.start_line import shown_start
 from chatapp.devices import engine_device
-from chatapp.domain import Tree
+from chatapp.domain import Prompt, Tree
 from chatapp.engine.client import EngineClient
-from chatapp.engine.engine import Prompt
 from chatapp.engine.planning.planner import find_pair
-from chatapp.engine.process.engine import Engine, attach
+from chatapp.engine.process.local_engine import LocalEngine, attach
 from chatapp.engine.process.onlooker import Onlooker
 from chatapp.engine.process.pidfile import Pidfile
 from chatapp.engine.prompt import ChatPrompt
 from chatapp.engine.remote.address import Address, address_of
-from chatapp.engine.remote.engine import RemoteEngine
+from chatapp.engine.remote.remote_engine import RemoteEngine
 from chatapp.errors import EngineError
 from chatapp.settings import Settings
 
@@ -143,7 +142,7 @@ async def _own(settings: Settings, say: Say) -> AsyncIterator[Answerer]:
     log = locations.ask_log(settings.data_dir)
     log.parent.mkdir(parents=True, exist_ok=True)
     _remove_old_logs(log)
-    engine = Engine(pair, device, log, settings.engine_args)
+    engine = LocalEngine(pair, device, log, settings.engine_args)
     say("starting", pair=pair.name, device=device)
     try:
         await engine.start()

@@ -19,7 +19,7 @@ from chatapp.application.experiments.tune import TuneState
 from chatapp.chat.store import Store
 from chatapp.commands.bench_engines import measured
 from chatapp.commands.json_output import print_json
-from chatapp.engine.process.engine import attach
+from chatapp.engine.process.local_engine import attach
 from chatapp.errors import UsageError
 from chatapp.measure.bench import tune_report
 from chatapp.measure.bench.questions import own_sets

@@ -30,7 +30,7 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class GateOutcome:
     passed: bool
     seconds: float
     found: str
@@ -59,18 +59,18 @@ def passes(texts: Texts, say: Callable[[str], None], gates: Sequence[Gate] = GAT
         return all([_show(gate, outcome, texts, say) for gate, outcome in outcomes])
 
 
-def _run(gate: Gate) -> Outcome:
+def _run(gate: Gate) -> GateOutcome:
     program, *options = gate.command
     command = [str(Path(sys.executable).with_name(program)), *options]
     began = time.monotonic()
     try:
         done = subprocess.run(command, cwd=locations.project(), capture_output=True, text=True)
     except OSError as error:
-        return Outcome(False, 0.0, str(error))
-    return Outcome(not done.returncode, time.monotonic() - began, done.stdout + done.stderr)
+        return GateOutcome(False, 0.0, str(error))
+    return GateOutcome(not done.returncode, time.monotonic() - began, done.stdout + done.stderr)
 
 
-def _show(gate: Gate, outcome: Outcome, texts: Texts, say: Callable[[str], None]) -> bool:
+def _show(gate: Gate, outcome: GateOutcome, texts: Texts, say: Callable[[str], None]) -> bool:
     name = texts(f"check.names.{gate.name}")
     say(f"{'✓' if outcome.passed else '✗'} {name} ({outcome.seconds:.1f} s)")
     if not outcome.passed:

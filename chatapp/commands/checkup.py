@@ -37,7 +37,7 @@ _HOOKS_TIMEOUT_S = 180
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckupFinding:
     """``key`` names its words: ``doctor.details.KEY`` and, when not ok, ``doctor.fixes.KEY``."""
 
     ok: bool
@@ -45,7 +45,7 @@ class Finding:
     values: Mapping[str, object] = field(default_factory=dict)
 
 
-def _machine(settings: Settings) -> Finding:
+def _machine(settings: Settings) -> CheckupFinding:
     machine.check_system()
     memory = psutil.virtual_memory().total
     values = {
@@ -56,70 +56,74 @@ def _machine(settings: Settings) -> Finding:
         "needed": memory_gb(LEAST_MEMORY_BYTES),
     }
     enough = memory >= LEAST_MEMORY_BYTES
-    return Finding(enough, "machine" if enough else "little_memory", values)
+    return CheckupFinding(enough, "machine" if enough else "little_memory", values)
 
 
-def _driver(settings: Settings) -> Finding:
+def _driver(settings: Settings) -> CheckupFinding:
     driver = machine.nvidia_driver()
     if driver is None:
-        return Finding(settings.device != "cuda", "no_driver")
+        return CheckupFinding(settings.device != "cuda", "no_driver")
     values = {"version": driver.version, "gpus": driver.gpus, "minimum": machine.MINIMUM_DRIVER}
     fine = driver.new_enough or settings.device == "cpu"
-    return Finding(fine, "driver" if driver.new_enough else "old_driver", values)
+    return CheckupFinding(fine, "driver" if driver.new_enough else "old_driver", values)
 
 
-def _python(settings: Settings) -> Finding:
-    return Finding(sys.version_info >= (3, 11), "python", {"version": platform.python_version()})
+def _python(settings: Settings) -> CheckupFinding:
+    return CheckupFinding(
+        sys.version_info >= (3, 11), "python", {"version": platform.python_version()}
+    )
 
 
-def _installed(settings: Settings) -> Finding:
+def _installed(settings: Settings) -> CheckupFinding:
     name = engine_device(settings)
     missing = complete.missing(name)
     values = {"set": name, "missing": ", ".join(missing[:5]), "count": len(missing)}
-    return Finding(not missing, "incomplete" if missing else "complete", values)
+    return CheckupFinding(not missing, "incomplete" if missing else "complete", values)
 
 
-def _versions(settings: Settings) -> Finding:
+def _versions(settings: Settings) -> CheckupFinding:
     names = ("sglang", "torch", "transformers", "gradio")
-    return Finding(True, "versions", {"list": ", ".join(f"{n} {version(n)}" for n in names)})
+    return CheckupFinding(True, "versions", {"list": ", ".join(f"{n} {version(n)}" for n in names)})
 
 
-def _disk(settings: Settings) -> Finding:
+def _disk(settings: Settings) -> CheckupFinding:
     place = _existing(settings.data_dir)
     free = machine.free_bytes(place)
     values = {"free": disk_gb(free), "needed": disk_gb(LEAST_FREE_BYTES), "place": place}
     enough = free >= LEAST_FREE_BYTES
-    return Finding(enough, "disk" if enough else "disk_low", values)
+    return CheckupFinding(enough, "disk" if enough else "disk_low", values)
 
 
-def _data_dir(settings: Settings) -> Finding:
+def _data_dir(settings: Settings) -> CheckupFinding:
     place = _existing(settings.data_dir)
     try:
         with tempfile.TemporaryFile(dir=place):
-            return Finding(True, "data_dir", {"place": settings.data_dir})
+            return CheckupFinding(True, "data_dir", {"place": settings.data_dir})
     except OSError as error:
         values = {"place": settings.data_dir, "reason": error.strerror}
-        return Finding(False, "data_dir_closed", values)
+        return CheckupFinding(False, "data_dir_closed", values)
 
 
-def _pair(settings: Settings) -> Finding:
+def _pair(settings: Settings) -> CheckupFinding:
     pair = find_pair(settings)
-    return Finding(True, "pair", {"name": pair.name, "tree": pair.tree, "place": pair.target})
+    return CheckupFinding(
+        True, "pair", {"name": pair.name, "tree": pair.tree, "place": pair.target}
+    )
 
 
-def _port(settings: Settings) -> Finding:
+def _port(settings: Settings) -> CheckupFinding:
     port = settings.port or page_port.DEFAULT
     with socket.socket() as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             trial.bind(("127.0.0.1", port))
-            return Finding(True, "port", {"port": port})
+            return CheckupFinding(True, "port", {"port": port})
         except OSError:
             ours = _is_ours(settings, port)
-            return Finding(ours, "port_ours" if ours else "port_busy", {"port": port})
+            return CheckupFinding(ours, "port_ours" if ours else "port_busy", {"port": port})
 
 
-def _hooks(settings: Settings) -> Finding:
+def _hooks(settings: Settings) -> CheckupFinding:
     """Asks in a child: this process never imports torch or sglang."""
     from chatapp.engine.command import engine_environment
 
@@ -133,40 +137,40 @@ def _hooks(settings: Settings) -> Finding:
     )
     if answer.returncode:
         reason = (answer.stderr.strip().splitlines() or ["?"])[-1]
-        return Finding(False, "hooks_unknown", {"reason": reason[:300]})
+        return CheckupFinding(False, "hooks_unknown", {"reason": reason[:300]})
     hooks = json.loads(answer.stdout.strip().splitlines()[-1])
     absent = [f"{name} ({detail})" for name, ok, detail in hooks if not ok]
     values = {"found": ", ".join(name for name, ok, _ in hooks if ok), "absent": "; ".join(absent)}
-    return Finding(not absent, "hooks_absent" if absent else "hooks", values)
+    return CheckupFinding(not absent, "hooks_absent" if absent else "hooks", values)
 
 
-def _compilers(settings: Settings) -> Finding:
+def _compilers(settings: Settings) -> CheckupFinding:
     """Raises LaunchError with the command that brings what is missing."""
     driver = machine.nvidia_driver()
     if settings.device == "cpu" or not (driver and driver.new_enough):
-        return Finding(True, "not_compiled")
+        return CheckupFinding(True, "not_compiled")
     found = toolchain.find(sys.executable)
     if found.lacks:
         raise found.lacks
     path = found.compilers and found.compilers.cpp
-    return Finding(True, "compilers", {"version": found.version, "path": path})
+    return CheckupFinding(True, "compilers", {"version": found.version, "path": path})
 
 
-def _kernels(settings: Settings) -> Finding:
+def _kernels(settings: Settings) -> CheckupFinding:
     if engine_device(settings) == "cpu":
-        return Finding(True, "not_compiled")
+        return CheckupFinding(True, "not_compiled")
     card = engine_card(settings.engine_args)
     capability = card.capability if card else None
     try:
         trial.compile_kernel(capability)
     except trial.TrialError as error:
-        return Finding(False, "kernel_failed", {"line": error})
+        return CheckupFinding(False, "kernel_failed", {"line": error})
     if capability is None:
-        return Finding(True, "kernel_of_any")
-    return Finding(True, "kernel", {"capability": ".".join(map(str, capability))})
+        return CheckupFinding(True, "kernel_of_any")
+    return CheckupFinding(True, "kernel", {"capability": ".".join(map(str, capability))})
 
 
-CHECKS: dict[str, Callable[[Settings], Finding]] = {
+CHECKS: dict[str, Callable[[Settings], CheckupFinding]] = {
     "machine": _machine,
     "driver": _driver,
     "python": _python,

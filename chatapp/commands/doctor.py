@@ -43,7 +43,7 @@ def examine(settings: Settings, texts: Texts) -> Iterator[Check]:
 
 
 def _check(
-    name: str, look: Callable[[Settings], checkup.Finding], settings: Settings, texts: Texts
+    name: str, look: Callable[[Settings], checkup.CheckupFinding], settings: Settings, texts: Texts
 ) -> Check:
     """A check that fails unforeseen is a finding as well, never the end of the others."""
     try:

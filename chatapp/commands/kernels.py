@@ -24,7 +24,7 @@ from chatapp.engine.planning.planner import AUTO, make_plan, set_up
 from chatapp.engine.process.how_far import how_far
 from chatapp.errors import EngineError, UsageError
 from chatapp.kernels import cache
-from chatapp.kernels.build import BuildError, Progress, build, log_path
+from chatapp.kernels.build import BuildError, BuildProgress, build, log_path
 from chatapp.measure.machine.cards import engine_card
 from chatapp.pairs.catalogue import POCKET, default_name
 from chatapp.pairs.files.folders import ModelFolders
@@ -62,7 +62,7 @@ def _build(arguments: Namespace, settings: Settings, texts: Texts) -> int:
     return 0
 
 
-def _follow(name: str, steps: Iterator[Progress], texts: Texts) -> None:
+def _follow(name: str, steps: Iterator[BuildProgress], texts: Texts) -> None:
     """Raises EngineError with what the compiler said."""
     try:
         for progress in steps:
@@ -75,7 +75,7 @@ def _follow(name: str, steps: Iterator[Progress], texts: Texts) -> None:
         raise EngineError("kernels_failed", module=module, reason=reason, log=log) from None
 
 
-def _line(progress: Progress, texts: Texts) -> str:
+def _line(progress: BuildProgress, texts: Texts) -> str:
     if not progress.total:
         return texts("kernels.finding_out")
     phase = PhaseProgress(progress.done, progress.total, "modules", progress.seconds_left)

@@ -18,7 +18,7 @@ from chatapp.errors import PairError, UsageError
 from chatapp.pairs.catalogue import POCKET, known_pairs
 from chatapp.pairs.choice import meant_name
 from chatapp.pairs.download.download import MARGIN_BYTES, Download
-from chatapp.pairs.download.download_progress import DownloadState, Progress
+from chatapp.pairs.download.download_progress import DownloadProgress, DownloadState
 from chatapp.pairs.download.sources import sources
 from chatapp.pairs.files.folders import ModelFolders
 from chatapp.pairs.fit.check import examine
@@ -147,7 +147,7 @@ def _download(arguments: Namespace, settings: Settings, texts: Texts) -> int:
     return 0 if arguments.json else _check(arguments, settings, texts)
 
 
-def _outcome(progress: Progress) -> dict[str, Any]:
+def _outcome(progress: DownloadProgress) -> dict[str, Any]:
     return {
         "name": progress.name,
         "ok": progress.state is DownloadState.FINISHED,

@@ -15,7 +15,7 @@ from chatapp.commands.json_output import print_json
 from chatapp.domain import Card
 from chatapp.engine.planning.plan import MemoryPlan
 from chatapp.engine.planning.planner import make_plan
-from chatapp.engine.planning.row import Note, Row
+from chatapp.engine.planning.row import MemoryRow, Note
 from chatapp.errors import UsageError
 from chatapp.measure.machine.cards import engine_card
 from chatapp.pairs.files.folders import ModelFolders
@@ -80,7 +80,7 @@ def as_json(made: MemoryPlan) -> dict[str, Any]:
     }
 
 
-def _row(row: Row) -> dict[str, Any]:
+def _row(row: MemoryRow) -> dict[str, Any]:
     told = {"key": row.key, "bytes": row.bytes, "estimated": row.estimated}
     return told | {"from": dict(row.values)}
 

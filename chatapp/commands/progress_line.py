@@ -6,7 +6,7 @@ import sys
 import time
 
 from chatapp.pairs.download.download import Download
-from chatapp.pairs.download.download_progress import DownloadState, Progress
+from chatapp.pairs.download.download_progress import DownloadProgress, DownloadState
 from chatapp.texts import Texts
 from chatapp.units import disk_size, duration
 
@@ -14,7 +14,7 @@ _EVERY_S = 0.25
 _QUIET_EVERY_S = 10.0
 
 
-def follow(download: Download, texts: Texts) -> Progress:
+def follow(download: Download, texts: Texts) -> DownloadProgress:
     """Until it has ended. An interrupt keeps what has arrived: it comes back as PAUSED."""
     on_terminal = sys.stderr.isatty()
     every = _EVERY_S if on_terminal else _QUIET_EVERY_S
@@ -34,7 +34,7 @@ def follow(download: Download, texts: Texts) -> Progress:
     return progress
 
 
-def line(progress: Progress, texts: Texts) -> str:
+def line(progress: DownloadProgress, texts: Texts) -> str:
     """``fetching 1.2 / 8.5 GB, 14.2 MB/s, 8 min left, model-00001…``"""
     parts = [texts(f"pairs.state.{progress.state}")]
     if progress.total:

@@ -2,29 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol
 
-from chatapp.domain import EngineStatus, Role
+from chatapp.domain import EngineStatus, Prompt
 from chatapp.engine.client import EngineClient
-
-
-class Prompt(Protocol):
-    """How the engine's target wants a conversation written. May wait for an answer, so it
-    belongs in a thread; raises PairError, or EngineError where the engine does not answer."""
-
-    @property
-    def context_length(self) -> int:
-        """Tokens that prompt and reply may have together."""
-
-    def encode(self, messages: Sequence[tuple[Role, str]]) -> list[int]:
-        """The prompt's token ids, up to where the reply begins."""
-
-    def decode(self, ids: Sequence[int], skip_special_tokens: bool = True) -> str:
-        """The text of token ids."""
-
-    def count(self, text: str) -> int:
-        """Tokens of a plain text."""
 
 
 class Engine(Protocol):

@@ -25,7 +25,7 @@ _TAIL = 8000
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class BuildProgress:
     """``done`` of ``total`` modules are there; ``name`` was the last. ``seconds_left`` is
     None as long as none was compiled; ``total`` is 0 until it is known."""
 
@@ -44,12 +44,14 @@ class BuildError(Exception):
         self.module, self.reason = module, reason
 
 
-def build(command: Sequence[str], arch: str, environment: Mapping[str, str]) -> Iterator[Progress]:
+def build(
+    command: Sequence[str], arch: str, environment: Mapping[str, str]
+) -> Iterator[BuildProgress]:
     """Builds what the engine of ``command`` wants on a card of ``arch``, such as 8.9, and
     what is there already not again. ``environment`` is the engine's. Raises BuildError."""
     if cache.is_built(command, arch):
         return
-    yield Progress()
+    yield BuildProgress()
     modules: list[str] = []
     for said in _said([arch, "--", *command], environment):
         if "failed" in said:
@@ -57,7 +59,7 @@ def build(command: Sequence[str], arch: str, environment: Mapping[str, str]) -> 
         if "modules" in said:
             modules = said["modules"]
         else:
-            yield Progress(**said)
+            yield BuildProgress(**said)
     cache.mark_built(command, arch, modules)
 
 

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from chatapp.kernels.build import BuildError, Progress, build
+from chatapp.kernels.build import BuildError, BuildProgress, build
 from chatapp.measure.machine.cards import engine_card
 
 AHEAD = "EagleChat: {done} of {total} kernel modules, {left} s left"
@@ -40,7 +40,7 @@ def _build(command: Sequence[str], arch: str) -> None:
         print(f"EagleChat: the kernels were not built ahead. {error}", flush=True)
 
 
-def line(progress: Progress) -> str:
+def line(progress: BuildProgress) -> str:
     left = "?" if progress.seconds_left is None else round(progress.seconds_left)
     return AHEAD.format(done=progress.done, total=progress.total, left=left)
 

@@ -14,7 +14,7 @@ from chatapp.host import stamp
 from chatapp.host.machine import base_python, free_bytes
 from chatapp.launch import cuda_home, network
 from chatapp.launch.pip import Pip
-from chatapp.launch.progress_display import Progress
+from chatapp.launch.progress_display import ProgressDisplay
 from chatapp.launch.repair import remove_broken
 from chatapp.texts import Texts
 
@@ -29,7 +29,7 @@ _CAN_MAKE_ONE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class InstallPlan:
     """Which sets are wanted: ``cpu`` or ``cuda``, and the tests' beside it. ``arch``: which
     cards to build kernels for; empty: for the one that is here."""
 
@@ -45,10 +45,10 @@ class Plan:
         return all(stamp.is_current(name) for name in self.sets)
 
 
-def install(plan: Plan, texts: Texts, lock: int | None = None) -> None:
+def install(plan: InstallPlan, texts: Texts, lock: int | None = None) -> None:
     """Brings ``.venv`` to the plan, or raises LaunchError; can be called again any time."""
     steps = _steps(plan)
-    progress = Progress(texts, len(steps))
+    progress = ProgressDisplay(texts, len(steps))
     progress.note("begin", engine=plan.engine, place=locations.venv())
     pip = Pip(stamp.python(), log(), locations.launcher_work() / "tmp", progress, lock)
     for name in plan.sets:
@@ -66,7 +66,7 @@ def log() -> Path:
     return locations.launcher_work() / "install.log"
 
 
-def _steps(plan: Plan) -> list[tuple[str, Callable[[Pip, Plan], None]]]:
+def _steps(plan: InstallPlan) -> list[tuple[str, Callable[[Pip, InstallPlan], None]]]:
     steps = [("disk", _disk), ("venv", _venv), ("network", _network)]
     if plan.engine == "cpu":
         steps.append(("torch", _torch))
@@ -81,7 +81,7 @@ def _steps(plan: Plan) -> list[tuple[str, Callable[[Pip, Plan], None]]]:
     return [*steps, ("check", _check)]
 
 
-def _disk(pip: Pip, plan: Plan) -> None:
+def _disk(pip: Pip, plan: InstallPlan) -> None:
     _need_room_for(plan.engine)
 
 
@@ -97,7 +97,7 @@ def _need_room_for(what: str) -> None:
         raise LaunchError("launch_disk", **values, place=locations.project())
 
 
-def _venv(pip: Pip, plan: Plan) -> None:
+def _venv(pip: Pip, plan: InstallPlan) -> None:
     if _works(pip):
         for name in remove_broken(locations.venv()):
             pip.progress.detail("repaired", name=name)
@@ -120,7 +120,7 @@ def _works(pip: Pip) -> bool:
         return False
 
 
-def _network(pip: Pip, plan: Plan) -> None:
+def _network(pip: Pip, plan: InstallPlan) -> None:
     found = network.sources(pip.python)
     if network.answers(found.index):
         pip.progress.detail("reached", name=found.host)
@@ -130,7 +130,7 @@ def _network(pip: Pip, plan: Plan) -> None:
         raise LaunchError("launch_network", log=pip.log, name=found.host)
 
 
-def _torch(pip: Pip, plan: Plan) -> None:
+def _torch(pip: Pip, plan: InstallPlan) -> None:
     """A CPU build where one is offered; else the plain one with all that it needs."""
     pin = next(line for line in stamp.requirement_files("cpu")[0].read_text().splitlines()
                if re.match(r"torch==", line))  # fmt: skip
@@ -147,19 +147,19 @@ def _torch(pip: Pip, plan: Plan) -> None:
     pip.install(pin)
 
 
-def _packages(pip: Pip, plan: Plan) -> None:
+def _packages(pip: Pip, plan: InstallPlan) -> None:
     pip.install("--no-deps", "-r", str(stamp.requirement_files(plan.engine)[0]))
 
 
-def _cuda_home(pip: Pip, plan: Plan) -> None:
+def _cuda_home(pip: Pip, plan: InstallPlan) -> None:
     cuda_home.lay(locations.venv())
 
 
-def _project(pip: Pip, plan: Plan) -> None:
+def _project(pip: Pip, plan: InstallPlan) -> None:
     pip.install("--no-deps", "--no-build-isolation", "-e", str(locations.project()))
 
 
-def _kernels(pip: Pip, plan: Plan) -> None:
+def _kernels(pip: Pip, plan: InstallPlan) -> None:
     """A build that fails is tried again by the engine, which says why then."""
     command = [str(pip.python), "-P", "-m", "chatapp", "kernels", "build"]
     code, lines = pip.run([*command, *(["--arch", plan.arch] if plan.arch else [])])
@@ -167,11 +167,11 @@ def _kernels(pip: Pip, plan: Plan) -> None:
         pip.progress.note("no_kernels", reason=" ".join(lines[-1:]))
 
 
-def _tests(pip: Pip, plan: Plan) -> None:
+def _tests(pip: Pip, plan: InstallPlan) -> None:
     pip.install("--no-deps", "-r", str(stamp.requirement_files("test")[0]))
 
 
-def _check(pip: Pip, plan: Plan) -> None:
+def _check(pip: Pip, plan: InstallPlan) -> None:
     command = [str(pip.python), "-P", "-m", "chatapp.launch.complete", *plan.sets]
     code, lines = pip.run(command)
     if code:

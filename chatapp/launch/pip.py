@@ -12,7 +12,7 @@ from pathlib import Path
 
 from chatapp.children import die_with_parent
 from chatapp.errors import LaunchError
-from chatapp.launch.progress_display import Progress
+from chatapp.launch.progress_display import ProgressDisplay
 
 _UNWANTED = ("PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_ROOT")
 _DETAILS = (
@@ -42,7 +42,7 @@ class Pip:
     python: Path
     log: Path
     temporary: Path
-    progress: Progress
+    progress: ProgressDisplay
     lock: int | None = None
 
     def install(self, *arguments: str) -> None:

@@ -19,7 +19,7 @@ from chatapp.texts import Texts
 _HEARTBEAT_S = 10.0
 
 
-class Progress:
+class ProgressDisplay:
     def __init__(self, texts: Texts, steps: int, stream: TextIO | None = None) -> None:
         self._texts = texts
         self._steps = steps

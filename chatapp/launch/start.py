@@ -20,7 +20,7 @@ from chatapp import locations
 from chatapp.arguments import parse
 from chatapp.errors import LaunchError, ProductError, error_words
 from chatapp.host import machine, stamp, toolchain
-from chatapp.launch.install import Plan, install, log
+from chatapp.launch.install import InstallPlan, install, log
 from chatapp.launch.lock import only_one
 from chatapp.launch.socks import bridged
 from chatapp.proxies import settle
@@ -53,17 +53,19 @@ def main(argv: Sequence[str]) -> NoReturn:
         sys.exit(1)
 
 
-def _plan(arguments: Namespace, texts: Texts) -> Plan:
+def _plan(arguments: Namespace, texts: Texts) -> InstallPlan:
     """Kernels for a card that is named are built on a machine without one as well."""
     arch = getattr(arguments, "arch", None)
     if arch and machine.nvidia_driver() is None:
         if not stamp.is_current("cuda") and (lacks := toolchain.find(_interpreter()).lacks):
             raise lacks
-        return Plan("cuda", tests=False, arch=arch)
-    return Plan(_engine_set(_device(arguments), texts), arguments.command in ("check", "test"))
+        return InstallPlan("cuda", tests=False, arch=arch)
+    return InstallPlan(
+        _engine_set(_device(arguments), texts), arguments.command in ("check", "test")
+    )
 
 
-def ensure(plan: Plan, texts: Texts) -> None:
+def ensure(plan: InstallPlan, texts: Texts) -> None:
     """Installs what the plan asks for, unless it is there; one launcher at a time."""
     if plan.is_done():
         return

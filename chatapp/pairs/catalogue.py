@@ -10,7 +10,7 @@ from typing import Any
 
 from chatapp import locations
 from chatapp.domain import Tree
-from chatapp.pairs.files.shapes import DRAFT_FEATURES, Attention, DraftShape, TargetShape
+from chatapp.pairs.files.shapes import DRAFT_FEATURES, AttentionShape, DraftShape, TargetShape
 from chatapp.units import GIB
 
 POCKET = "pocket"
@@ -95,5 +95,5 @@ def _draft(said: dict[str, Any], target: TargetShape) -> DraftShape:
     return DraftShape(attention=_attention(said), **(defaults | plain))
 
 
-def _attention(said: dict[str, Any]) -> Attention:
-    return Attention(heads=said["heads"], kv_heads=said["kv_heads"], head_dim=said["head_dim"])
+def _attention(said: dict[str, Any]) -> AttentionShape:
+    return AttentionShape(heads=said["heads"], kv_heads=said["kv_heads"], head_dim=said["head_dim"])

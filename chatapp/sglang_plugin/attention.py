@@ -28,7 +28,7 @@ class Span:
 
 
 @dataclass(frozen=True)
-class Plan:
+class AttentionPlan:
     """The spans of one forward batch, in the order of its query rows."""
 
     batch: Any
@@ -86,7 +86,9 @@ def _requests(batch: Any) -> list[tuple[int, int]]:
     return list(zip(rows, lengths, strict=True))
 
 
-def attend(query: Tensor, keys: Tensor, values: Tensor, plan: Plan, scale: float) -> Tensor:
+def attend(
+    query: Tensor, keys: Tensor, values: Tensor, plan: AttentionPlan, scale: float
+) -> Tensor:
     """Attention of ``query`` [tokens, heads, dim] over cached ``keys`` and ``values``.
 
     Query heads that share a KV head become rows of that head, which spares the

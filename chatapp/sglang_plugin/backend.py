@@ -15,7 +15,7 @@ from torch import Tensor
 
 from chatapp.sglang_plugin import cpu_kernels
 from chatapp.sglang_plugin.attention import (
-    Plan,
+    AttentionPlan,
     Span,
     attend,
     decode_spans,
@@ -27,7 +27,7 @@ from chatapp.sglang_plugin.attention import (
 class PlannedAttnBackend(TorchNativeAttnBackend):
     """``torch_native`` with one plan per forward pass, and with verify batches."""
 
-    plan: Plan | None = None
+    plan: AttentionPlan | None = None
 
     def init_forward_metadata(self, forward_batch: Any) -> None:
         super().init_forward_metadata(forward_batch)
@@ -68,7 +68,7 @@ class PlannedAttnBackend(TorchNativeAttnBackend):
         if save_kv_cache and k is not None and v is not None:
             pool.set_kv_buffer(layer, KVWriteLoc(batch.out_cache_loc, None), k, v)
         if self.plan is None or self.plan.batch is not batch:
-            self.plan = Plan(batch, spans(batch, self.req_to_token_pool.req_to_token))
+            self.plan = AttentionPlan(batch, spans(batch, self.req_to_token_pool.req_to_token))
         return attend(
             q.reshape(-1, layer.tp_q_head_num, layer.qk_head_dim),
             pool.get_key_buffer(layer.layer_id),

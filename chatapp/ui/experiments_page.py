@@ -20,7 +20,7 @@ from chatapp.errors import InputError
 from chatapp.measure.bench.job import Job
 from chatapp.measure.bench.questions import set_for
 from chatapp.measure.compare.arms import Comparison
-from chatapp.measure.compare.comparison import Plan
+from chatapp.measure.compare.comparison import ComparisonPlan
 from chatapp.settings import Settings
 from chatapp.texts import Texts
 from chatapp.ui.panes import benchmark, compare
@@ -32,12 +32,12 @@ Views = AsyncIterator[dict[str, Markup]]
 
 
 @dataclass(slots=True)
-class Bench:
+class ExperimentForms:
     """What one tab has on its bench: the forms, and which comparison it shows."""
 
     texts: Texts
-    compare: compare.Form = field(default_factory=compare.Form)
-    benchmark: benchmark.Form = field(default_factory=benchmark.Form)
+    compare: compare.CompareForm = field(default_factory=compare.CompareForm)
+    benchmark: benchmark.BenchmarkForm = field(default_factory=benchmark.BenchmarkForm)
     shown: Comparison | None = None
     readers: dict[str, Reader[Any]] = field(default_factory=dict)
 
@@ -52,7 +52,7 @@ class ExperimentsPage:
         self._store, self._lab = store, lab
         self._folder = locations.bench(settings.data_dir)
 
-    async def act(self, bench: Bench, data: Mapping[str, Any]) -> Views:
+    async def act(self, bench: ExperimentForms, data: Mapping[str, Any]) -> Views:
         self._read_forms(bench, data)
         async for view in getattr(self, f"_{data['what']}")(bench, data):
             yield view
@@ -61,27 +61,29 @@ class ExperimentsPage:
         """Both panes before anybody has opened them."""
         return {"compare": Markup(), "bench": Markup()}
 
-    def panes(self, bench: Bench) -> dict[str, Markup]:
+    def panes(self, bench: ExperimentForms) -> dict[str, Markup]:
         """Both as they are now."""
         return self._pane(bench, "compare") | self._pane(bench, "bench")
 
     # Actions
 
-    async def _open(self, bench: Bench, data: Mapping[str, Any]) -> Views:
+    async def _open(self, bench: ExperimentForms, data: Mapping[str, Any]) -> Views:
         """A pane is looked at: as it is, and while something runs there, as it goes on."""
         kinds: tuple[Kind, ...] = ("compare",) if data["view"] == "compare" else ("bench", "tune")
         running = next((kind for kind in kinds if self._lab.running == kind), kinds[0])
         async for view in self._follow(bench, running):
             yield view
 
-    async def _clear(self, bench: Bench, data: Mapping[str, Any]) -> Views:
-        bench.compare = compare.Form(rounds=bench.compare.rounds, tokens=bench.compare.tokens)
+    async def _clear(self, bench: ExperimentForms, data: Mapping[str, Any]) -> Views:
+        bench.compare = compare.CompareForm(
+            rounds=bench.compare.rounds, tokens=bench.compare.tokens
+        )
         yield self._pane(bench, "compare")
 
-    async def _until(self, bench: Bench, data: Mapping[str, Any]) -> Views:
+    async def _until(self, bench: ExperimentForms, data: Mapping[str, Any]) -> Views:
         """The conversation up to a message is what shall be compared."""
         user = self._said(int(data["id"]))[-1]
-        bench.compare = compare.Form(
+        bench.compare = compare.CompareForm(
             prompt=user.text,
             until=user.id,
             rounds=bench.compare.rounds,
@@ -90,33 +92,33 @@ class ExperimentsPage:
         bench.shown = None
         yield self._pane(bench, "compare")
 
-    async def _compare(self, bench: Bench, data: Mapping[str, Any]) -> Views:
+    async def _compare(self, bench: ExperimentForms, data: Mapping[str, Any]) -> Views:
         bench.shown = None
         self._lab.compare(self._plan(bench.compare))
         async for view in self._follow(bench, "compare"):
             yield view
 
-    async def _cancel(self, bench: Bench, data: Mapping[str, Any]) -> Views:
+    async def _cancel(self, bench: ExperimentForms, data: Mapping[str, Any]) -> Views:
         kind = self._lab.running
         await self._lab.cancel()
         yield self._pane(bench, _PANE[kind]) if kind else {}
 
-    async def _show(self, bench: Bench, data: Mapping[str, Any]) -> Views:
+    async def _show(self, bench: ExperimentForms, data: Mapping[str, Any]) -> Views:
         bench.shown = self._lab.comparisons.one(int(data["id"]))
         yield self._pane(bench, "compare")
 
-    async def _forget(self, bench: Bench, data: Mapping[str, Any]) -> Views:
+    async def _forget(self, bench: ExperimentForms, data: Mapping[str, Any]) -> Views:
         self._lab.comparisons.delete(int(data["id"]))
         if bench.shown and bench.shown.id == int(data["id"]):
             bench.shown = None
         yield self._pane(bench, "compare")
 
-    async def _bench(self, bench: Bench, data: Mapping[str, Any]) -> Views:
+    async def _bench(self, bench: ExperimentForms, data: Mapping[str, Any]) -> Views:
         self._lab.bench(self._job(bench.benchmark))
         async for view in self._follow(bench, "bench"):
             yield view
 
-    async def _tune(self, bench: Bench, data: Mapping[str, Any]) -> Views:
+    async def _tune(self, bench: ExperimentForms, data: Mapping[str, Any]) -> Views:
         own = self._store.recent_prompts(tune.PROMPTS)
         prompts = tune.prompts_of(own, self._files(bench.benchmark), tune.PROMPTS)
         encoded = tune.encoded(self._lab.prompt(), prompts, tune.MAX_TOKENS)
@@ -124,13 +126,13 @@ class ExperimentsPage:
         async for view in self._follow(bench, "tune"):
             yield view
 
-    async def _apply(self, bench: Bench, data: Mapping[str, Any]) -> Views:
+    async def _apply(self, bench: ExperimentForms, data: Mapping[str, Any]) -> Views:
         self._lab.apply()
         yield self._pane(bench, "bench")
 
     # Showing and following
 
-    async def _follow(self, bench: Bench, kind: Kind) -> Views:
+    async def _follow(self, bench: ExperimentForms, kind: Kind) -> Views:
         pane = _PANE[kind]
         if old := bench.readers.pop(pane, None):
             old.close()
@@ -147,7 +149,7 @@ class ExperimentsPage:
         else:
             yield {}
 
-    def _pane(self, bench: Bench, name: str) -> dict[str, Markup]:
+    def _pane(self, bench: ExperimentForms, name: str) -> dict[str, Markup]:
         if name == "compare":
             return {"compare": self._compare_pane(bench)}
         lab = self._lab
@@ -163,7 +165,7 @@ class ExperimentsPage:
             )
         }
 
-    def _compare_pane(self, bench: Bench) -> Markup:
+    def _compare_pane(self, bench: ExperimentForms) -> Markup:
         experiment = self._lab.comparison
         state = experiment.latest.value if experiment else None
         if state is not None and state.ended and bench.shown is None:
@@ -180,11 +182,11 @@ class ExperimentsPage:
 
     # Reading
 
-    def _files(self, form: benchmark.Form) -> Sequence[Path]:
+    def _files(self, form: benchmark.BenchmarkForm) -> Sequence[Path]:
         chosen = form.questions or set_for(self._lab.setting().pair)
         return reports.question_files(chosen, self._folder)
 
-    def _job(self, form: benchmark.Form) -> Job:
+    def _job(self, form: benchmark.BenchmarkForm) -> Job:
         return mt_bench.job_of(
             self._files(form),
             Sampling(max_tokens=form.tokens),
@@ -192,11 +194,11 @@ class ExperimentsPage:
             limit=form.limit or None,
         )
 
-    def _read_forms(self, bench: Bench, data: Mapping[str, Any]) -> None:
+    def _read_forms(self, bench: ExperimentForms, data: Mapping[str, Any]) -> None:
         """What stands in the forms comes with every action."""
         form = bench.compare
         if "rounds" in data:
-            bench.compare = compare.Form(
+            bench.compare = compare.CompareForm(
                 prompt=form.prompt if form.until else str(data.get("text", form.prompt)),
                 until=form.until,
                 rounds=_one_of(compare.ROUNDS, data.get("rounds"), form.rounds),
@@ -205,14 +207,14 @@ class ExperimentsPage:
             )
         if "questions" in data:
             old = bench.benchmark
-            bench.benchmark = benchmark.Form(
+            bench.benchmark = benchmark.BenchmarkForm(
                 questions=str(data["questions"]),
                 parallel=_one_of(benchmark.PARALLEL, data.get("parallel"), old.parallel),
                 limit=_one_of(benchmark.LIMITS, data.get("limit"), old.limit),
                 tokens=_one_of(benchmark.TOKENS, data.get("bench_tokens"), old.tokens),
             )
 
-    def _plan(self, form: compare.Form) -> Plan:
+    def _plan(self, form: compare.CompareForm) -> ComparisonPlan:
         prompt, how = self._lab.prompt(), (form.rounds, form.tokens, form.temperature)
         if form.until is None:
             return plan_of_text(prompt, form.prompt, *how)

@@ -8,7 +8,7 @@ from chatapp.application.latest import Reader
 from chatapp.chat.reply import TurnUpdate
 from chatapp.domain import Message, SpeculationMode
 from chatapp.texts import Texts
-from chatapp.ui.experiments_page import Bench
+from chatapp.ui.experiments_page import ExperimentForms
 
 WINDOW = 60
 
@@ -28,7 +28,7 @@ class Tab:
     switched: bool = False
     mode: SpeculationMode = SpeculationMode.ON
     stepped: set[int] = field(default_factory=set)
-    bench: Bench | None = None
+    bench: ExperimentForms | None = None
     earlier: list[Message] = field(default_factory=list)
     reader: Reader[TurnUpdate] | None = None
 

@@ -18,7 +18,7 @@ from chatapp.chat.turns import TurnUpdate
 from chatapp.domain import Conversation, Message, SpeculationMode
 from chatapp.errors import StoreError
 from chatapp.texts import Texts
-from chatapp.ui.experiments_page import Bench, ExperimentsPage
+from chatapp.ui.experiments_page import ExperimentForms, ExperimentsPage
 from chatapp.ui.panes import composer, empty, evidence, figures, head, rail, transcript
 from chatapp.ui.panes.stepview import step_view
 from chatapp.ui.tabs import Tab
@@ -138,8 +138,8 @@ class ViewBuilder:
             **self._experiments.panes(self.on_bench(tab)),
         }
 
-    def on_bench(self, tab: Tab) -> Bench:
-        tab.bench = tab.bench or Bench(tab.texts)
+    def on_bench(self, tab: Tab) -> ExperimentForms:
+        tab.bench = tab.bench or ExperimentForms(tab.texts)
         tab.bench.texts = tab.texts
         return tab.bench
 

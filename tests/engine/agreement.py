@@ -29,8 +29,8 @@ from starlette.routing import Route
 
 from chatapp.domain import Pair, ReplyMetrics
 from chatapp.engine.chunks import read_chunk
-from chatapp.engine.process.engine import Engine
 from chatapp.engine.process.engine_process import free_port
+from chatapp.engine.process.local_engine import LocalEngine
 from chatapp.measure.reply.averages import average
 from chatapp.measure.reply.metrics import figures_of
 from chatapp.measure.reply.trace import Trace
@@ -90,14 +90,14 @@ class Tap:
 
 
 @pytest.fixture(scope="module")
-def counting(pocket_pair: Pair, start_engine) -> Iterator[Engine]:
+def counting(pocket_pair: Pair, start_engine) -> Iterator[LocalEngine]:
     """An engine whose own accept length is up to date at every step, not every forty."""
     with start_engine(pocket_pair, "--decode-log-interval", "1") as engine:
         yield engine
 
 
 @pytest.fixture
-def tap(counting: Engine) -> Iterator[Tap]:
+def tap(counting: LocalEngine) -> Iterator[Tap]:
     tapped = Tap(counting.status().address, counting.api_key)
     yield tapped
     tapped.close()

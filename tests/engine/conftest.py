@@ -8,17 +8,17 @@ from dataclasses import replace
 import pytest
 
 from chatapp.domain import Pair, Tree
-from chatapp.engine.process.engine import Engine
+from chatapp.engine.process.local_engine import LocalEngine
 from tests.engine.raw import Raw
 
 
 @pytest.fixture(scope="session")
-def raw(engine: Engine) -> Raw:
+def raw(engine: LocalEngine) -> Raw:
     return Raw(engine)
 
 
 @pytest.fixture(scope="session")
-def plain_raw(plain_engine: Engine) -> Raw:
+def plain_raw(plain_engine: LocalEngine) -> Raw:
     return Raw(plain_engine)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from chatapp.engine.client import OFF
-from chatapp.engine.process.engine import Engine
+from chatapp.engine.process.local_engine import LocalEngine
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Job:
 class Raw:
     """A client of one running engine."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: LocalEngine) -> None:
         self.tree = engine.status().tree
         self._http = httpx.Client(
             base_url=engine.status().address,

@@ -14,7 +14,7 @@ import pytest
 
 from chatapp import locations
 from chatapp.domain import Pair
-from chatapp.engine.process.engine import Engine
+from chatapp.engine.process.local_engine import LocalEngine
 
 WITHIN_S = 400
 ZH, EN = "天空是什么颜色？", "What colour is the sky?"
@@ -34,7 +34,7 @@ def _reports(ended: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def app_folder(engine: Engine) -> Path:
+def app_folder(engine: LocalEngine) -> Path:
     """The data directory of an app that runs: this process, with the session's engine."""
     folder = engine._log_path.parent
     assert locations.engine_log(folder) == engine._log_path

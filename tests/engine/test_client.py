@@ -14,7 +14,7 @@ from chatapp.chat.store import Store
 from chatapp.chat.turns import Turns
 from chatapp.domain import Chunk, MessageState, Pair, Role, Sampling
 from chatapp.engine.client import EngineClient
-from chatapp.engine.process.engine import Engine
+from chatapp.engine.process.local_engine import LocalEngine
 from chatapp.engine.prompt import ChatPrompt
 from chatapp.errors import EngineError
 from chatapp.measure.machine.ledger import EngineMemory
@@ -27,11 +27,11 @@ def ask(prompt: ChatPrompt, text: str) -> list[int]:
     return prompt.encode([(Role.USER, text)])
 
 
-async def reply(engine: Engine, ids: list[int], sampling: Sampling, on: bool) -> list[Chunk]:
+async def reply(engine: LocalEngine, ids: list[int], sampling: Sampling, on: bool) -> list[Chunk]:
     return [chunk async for chunk in engine.client.stream(ids, sampling, on)]
 
 
-async def running(engine: Engine) -> int:
+async def running(engine: LocalEngine) -> int:
     """Requests that the engine is working on, by its own account."""
     headers = {"Authorization": f"Bearer {engine.api_key}"}
     async with httpx.AsyncClient(trust_env=False) as client:
@@ -42,7 +42,9 @@ async def running(engine: Engine) -> int:
 
 
 @pytest.mark.parametrize("text", ["What is speculative decoding?", "你好，你是谁？"])
-async def test_chunks_agree_with_each_other(engine: Engine, prompt: ChatPrompt, text: str) -> None:
+async def test_chunks_agree_with_each_other(
+    engine: LocalEngine, prompt: ChatPrompt, text: str
+) -> None:
     ids = ask(prompt, text)
     on = await reply(engine, ids, Sampling(max_tokens=80), True)
     off = await reply(engine, ids, Sampling(max_tokens=80), False)
@@ -59,7 +61,7 @@ async def test_chunks_agree_with_each_other(engine: Engine, prompt: ChatPrompt, 
     assert all(chunk.step_lengths == () for chunk in off)
 
 
-async def test_the_figures_of_a_reply(engine: Engine, prompt: ChatPrompt) -> None:
+async def test_the_figures_of_a_reply(engine: LocalEngine, prompt: ChatPrompt) -> None:
     trace = Trace(True)
     began = time.monotonic()
     async for chunk in engine.client.stream(ask(prompt, "hello"), Sampling(max_tokens=60), True):
@@ -71,7 +73,7 @@ async def test_the_figures_of_a_reply(engine: Engine, prompt: ChatPrompt) -> Non
     assert len(figures.step_lengths) == figures.verify_steps
 
 
-async def test_leaving_a_stream_frees_the_engine(engine: Engine, prompt: ChatPrompt) -> None:
+async def test_leaving_a_stream_frees_the_engine(engine: LocalEngine, prompt: ChatPrompt) -> None:
     ids = ask(prompt, "Tell me a long story, please.")
     async with aclosing(
         engine.client.stream(ids, Sampling(temperature=1.0, max_tokens=600), True)
@@ -85,7 +87,7 @@ async def test_leaving_a_stream_frees_the_engine(engine: Engine, prompt: ChatPro
         await asyncio.sleep(0.1)
 
 
-async def test_many_streams_at_once(engine: Engine, prompt: ChatPrompt) -> None:
+async def test_many_streams_at_once(engine: LocalEngine, prompt: ChatPrompt) -> None:
     ids = [ask(prompt, text) for text in ("hello", "你好", "1 + 1 = ?", "再见")]
     alone = [(await reply(engine, each, Sampling(max_tokens=40), True))[-1].text for each in ids]
     together = await asyncio.gather(
@@ -94,28 +96,30 @@ async def test_many_streams_at_once(engine: Engine, prompt: ChatPrompt) -> None:
     assert [chunks[-1].text for chunks in together] == alone
 
 
-async def test_too_long_a_prompt_is_refused_in_words(engine: Engine) -> None:
+async def test_too_long_a_prompt_is_refused_in_words(engine: LocalEngine) -> None:
     with pytest.raises(EngineError) as refused:
         await reply(engine, [5] * 40_000, Sampling(), True)
     assert refused.value.key == "engine_refused"
     assert "longer than the model's context" in refused.value.values["reason"]
 
 
-async def test_a_wrong_key_is_refused(engine: Engine) -> None:
+async def test_a_wrong_key_is_refused(engine: LocalEngine) -> None:
     client = EngineClient(engine.status().address, "wrong")
     with pytest.raises(EngineError) as refused:
         _ = [chunk async for chunk in client.stream([1], Sampling(), True)]
     assert refused.value.key == "engine_key"
 
 
-async def test_the_engine_says_what_it_is(engine: Engine) -> None:
+async def test_the_engine_says_what_it_is(engine: LocalEngine) -> None:
     info = await engine.client.server_info()
     assert info["speculative_num_draft_tokens"] == 16
     status = engine.status()
     assert (status.switch, status.switch_reason) == (True, None)
 
 
-async def test_the_engine_tells_what_its_draft_holds(engine: Engine, pocket_pair: Pair) -> None:
+async def test_the_engine_tells_what_its_draft_holds(
+    engine: LocalEngine, pocket_pair: Pair
+) -> None:
     """SGLang tells of the target alone; the plug-in counts what only the draft has, so
     neither the embedding nor, in this pair, the RoPE table."""
     told, draft = EngineMemory.told(await engine.client.server_info()), planned(pocket_pair).draft
@@ -126,7 +130,7 @@ async def test_the_engine_tells_what_its_draft_holds(engine: Engine, pocket_pair
 
 
 async def test_stop_takes_less_than_200_ms_and_keeps_the_text(
-    engine: Engine, prompt: ChatPrompt, data_dir: Path
+    engine: LocalEngine, prompt: ChatPrompt, data_dir: Path
 ) -> None:
     store = Store(data_dir / "chats.sqlite3")
     turns = Turns(store, engine, lambda: prompt)
@@ -148,7 +152,7 @@ async def test_stop_takes_less_than_200_ms_and_keeps_the_text(
 
 
 async def test_a_conversation_is_answered_and_goes_on(
-    engine: Engine, prompt: ChatPrompt, data_dir: Path
+    engine: LocalEngine, prompt: ChatPrompt, data_dir: Path
 ) -> None:
     store = Store(data_dir / "chats.sqlite3")
     turns = Turns(store, engine, lambda: prompt)

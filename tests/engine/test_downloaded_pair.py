@@ -15,7 +15,7 @@ import pytest
 
 from chatapp.domain import Pair, Role, Sampling
 from chatapp.engine.planning.planner import find_pair
-from chatapp.engine.process.engine import Engine
+from chatapp.engine.process.local_engine import LocalEngine
 from chatapp.engine.prompt import ChatPrompt
 from chatapp.settings import Settings
 from tests.conftest import READY_WITHIN_S
@@ -56,7 +56,7 @@ async def test_killed_resumed_and_chatted_with(hub: Hub, data_dir: Path, pocket_
     found = find_pair(Settings.load(pair=NAME, data_dir=data_dir))
     assert found.target.parent == data_dir / "models"
     pair = replace(found, tree=pocket_pair.tree, context_length=pocket_pair.context_length)
-    engine = Engine(pair, "cpu", data_dir / "engine.log")
+    engine = LocalEngine(pair, "cpu", data_dir / "engine.log")
     try:
         await engine.start()
         await engine.ready(READY_WITHIN_S)

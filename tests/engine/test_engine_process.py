@@ -21,7 +21,7 @@ from chatapp.chat.store import Store
 from chatapp.chat.turns import Turns, TurnUpdate
 from chatapp.domain import EngineState, MessageState, Pair, Role, Sampling
 from chatapp.engine.process import engine_process
-from chatapp.engine.process.engine import Engine, attach
+from chatapp.engine.process.local_engine import LocalEngine, attach
 from chatapp.engine.process.pidfile import record_path
 from chatapp.engine.prompt import ChatPrompt
 from chatapp.errors import EngineError
@@ -46,7 +46,7 @@ async def until(condition: Callable[[], bool], seconds: float) -> float:
     return time.monotonic() - began
 
 
-async def speaks(engine: Engine, prompt: ChatPrompt) -> bool:
+async def speaks(engine: LocalEngine, prompt: ChatPrompt) -> bool:
     ids = prompt.encode([(Role.USER, "你好")])
     sampling = Sampling(max_tokens=8)
     return [chunk async for chunk in engine.client.stream(ids, sampling, True)][-1].text != ""
@@ -56,7 +56,7 @@ async def last(updates: AsyncIterator[TurnUpdate]) -> TurnUpdate:
     return [update async for update in updates][-1]
 
 
-async def failed(engine: Engine) -> EngineError:
+async def failed(engine: LocalEngine) -> EngineError:
     """What a broken engine says of itself, checked for words in both languages."""
     await engine.start()
     try:
@@ -87,7 +87,7 @@ async def test_a_life_with_a_stolen_port_and_a_killed_scheduler(
     ports = iter([stolen])
     monkeypatch.setattr(engine_process, "free_port", lambda: next(ports, None) or free_port())
     log_path = data_dir / "engine.log"
-    engine = Engine(pocket_pair, "cpu", log_path)
+    engine = LocalEngine(pocket_pair, "cpu", log_path)
     assert engine.status().state is EngineState.STOPPED
     began = time.monotonic()
     await engine.start()
@@ -140,18 +140,18 @@ async def test_a_life_with_a_stolen_port_and_a_killed_scheduler(
 async def test_a_damaged_weight_file(broken_pair: Pair, data_dir: Path) -> None:
     weights = next(broken_pair.target.glob("*.safetensors"))
     weights.write_bytes(weights.read_bytes()[: weights.stat().st_size // 2])
-    told = await failed(Engine(broken_pair, "cpu", data_dir / "engine.log"))
+    told = await failed(LocalEngine(broken_pair, "cpu", data_dir / "engine.log"))
     assert told.key == "engine_weights_corrupt"
 
 
 async def test_a_missing_weight_file(broken_pair: Pair, data_dir: Path) -> None:
     next(broken_pair.target.glob("*.safetensors")).unlink()
-    told = await failed(Engine(broken_pair, "cpu", data_dir / "engine.log"))
+    told = await failed(LocalEngine(broken_pair, "cpu", data_dir / "engine.log"))
     assert told.key == "engine_weights_missing"
 
 
 async def test_an_argument_that_sglang_does_not_know(pocket_pair: Pair, data_dir: Path) -> None:
-    engine = Engine(pocket_pair, "cpu", data_dir / "engine.log", ["--no-such-argument"])
+    engine = LocalEngine(pocket_pair, "cpu", data_dir / "engine.log", ["--no-such-argument"])
     told = await failed(engine)
     assert told.key == "engine_arguments"
     assert "--no-such-argument" in told.values["line"]
@@ -161,10 +161,10 @@ APP = """
 import asyncio, sys
 from pathlib import Path
 from chatapp.domain import Tree, Pair
-from chatapp.engine.process.engine import Engine
+from chatapp.engine.process.local_engine import LocalEngine
 pair = Pair("pocket", Path(sys.argv[1]), Path(sys.argv[2]), Tree(5, 4, 16), "float32", 512)
 async def main():
-    engine = Engine(pair, "cpu", Path(sys.argv[3]))
+    engine = LocalEngine(pair, "cpu", Path(sys.argv[3]))
     await engine.start()
     while "scheduler" not in engine.pids():
         await asyncio.sleep(0.1)

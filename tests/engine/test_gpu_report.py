@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 from chatapp.domain import Pair
-from chatapp.engine.process.engine import Engine
+from chatapp.engine.process.local_engine import LocalEngine
 from chatapp.engine.prompt import ChatPrompt
 from chatapp.pairs.planned import planned
 from tests.conftest import Loop
@@ -25,13 +25,13 @@ async def values(rows: AsyncGenerator[Row]) -> dict[str, str]:
     return {row.what: row.value async for row in rows}
 
 
-def test_the_switch_is_told(engine: Engine, session_loop: Loop) -> None:
+def test_the_switch_is_told(engine: LocalEngine, session_loop: Loop) -> None:
     told = session_loop.run(values(second_state(engine)))
     assert told["the switch"] == "available" and " s, " in told["second state of the switch"]
 
 
 def test_a_mixed_batch_says_what_each_says_alone(
-    engine: Engine, session_loop: Loop, pocket_pair: Pair, tmp_path: Path
+    engine: LocalEngine, session_loop: Loop, pocket_pair: Pair, tmp_path: Path
 ) -> None:
     bench = Bench("cpu", REHEARSAL, tmp_path)
     ids = bench.arm("x", bench.pocket()).ids(bench.texts())
@@ -48,7 +48,7 @@ def test_a_mixed_batch_says_what_each_says_alone(
 
 
 def test_off_then_on_finds_what_never_off_finds(
-    engine: Engine, session_loop: Loop, prompt: ChatPrompt
+    engine: LocalEngine, session_loop: Loop, prompt: ChatPrompt
 ) -> None:
     texts = ("什么是推测解码？", "What is a draft?", "讲一个小故事")
     told = session_loop.run(values(conversation(engine, prompt, texts, 1, 60)))
@@ -58,7 +58,7 @@ def test_off_then_on_finds_what_never_off_finds(
 
 
 def test_plan_and_ledger_stand_side_by_side(
-    engine: Engine, session_loop: Loop, pocket_pair: Pair
+    engine: LocalEngine, session_loop: Loop, pocket_pair: Pair
 ) -> None:
     told = session_loop.run(values(memory(engine, planned(pocket_pair), None)))
     engines = next(value for what, value in told.items() if "engine" in what)

@@ -21,7 +21,7 @@ from chatapp.chat.traces import Traces, averages_of
 from chatapp.chat.turns import Turns
 from chatapp.domain import EngineStatus, Message, MessageState, Sampling
 from chatapp.engine.client import EngineClient
-from chatapp.engine.process.engine import Engine
+from chatapp.engine.process.local_engine import LocalEngine
 from chatapp.engine.prompt import ChatPrompt
 from chatapp.measure.reply.acceptance import positions
 from chatapp.measure.reply.metrics import figures_of
@@ -51,7 +51,7 @@ class Recording(EngineClient):
 class OneReply:
     """An engine for one conversation, whose stream is recorded."""
 
-    engine: Engine
+    engine: LocalEngine
     client: Recording = field(init=False)
 
     def __post_init__(self) -> None:
@@ -168,7 +168,7 @@ def store(tmp_path: Path) -> Store:
 @pytest.mark.parametrize("temperature", [0.0, 0.9])
 @pytest.mark.parametrize("text", ["讲一个故事", "Tell me a story"])
 async def test_greedy_and_sampled_zh_and_en_on_and_off(
-    engine: Engine, prompt: ChatPrompt, store: Store, text: str, temperature: float,
+    engine: LocalEngine, prompt: ChatPrompt, store: Store, text: str, temperature: float,
     speculation: bool,
 ) -> None:  # fmt: skip
     rig = OneReply(engine)
@@ -178,7 +178,7 @@ async def test_greedy_and_sampled_zh_and_en_on_and_off(
     check(store, rig, prompt, message, speculation)
 
 
-async def test_four_streams_at_once(engine: Engine, prompt: ChatPrompt, store: Store) -> None:
+async def test_four_streams_at_once(engine: LocalEngine, prompt: ChatPrompt, store: Store) -> None:
     rigs = [OneReply(engine) for _ in range(4)]
     texts = ["讲一个故事", "Tell me a story", "什么是推测解码？", "What is accept length?"]
     sides = [True, True, True, False]
@@ -193,7 +193,7 @@ async def test_four_streams_at_once(engine: Engine, prompt: ChatPrompt, store: S
         check(store, rig, prompt, message, side)
 
 
-async def test_stopped_in_the_middle(engine: Engine, prompt: ChatPrompt, store: Store) -> None:
+async def test_stopped_in_the_middle(engine: LocalEngine, prompt: ChatPrompt, store: Store) -> None:
     rig = OneReply(engine)
     sampling = Sampling(max_tokens=300)
     message = await reply(store, rig, prompt, "讲一个故事", sampling, stop_after=20)

@@ -8,7 +8,7 @@ import openai
 import pytest
 
 from chatapp.domain import Role, Sampling
-from chatapp.engine.process.engine import Engine
+from chatapp.engine.process.local_engine import LocalEngine
 from chatapp.engine.prompt import ChatPrompt
 from chatapp.ui.panes.models import snippet
 
@@ -16,7 +16,7 @@ QUESTION = "What is speculative decoding?"
 
 
 @pytest.fixture
-def client(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[openai.OpenAI]:
+def client(engine: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> Iterator[openai.OpenAI]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     base = f"{engine.status().address}/v1"
     with openai.OpenAI(base_url=base, api_key=engine.api_key, timeout=300) as client:
@@ -35,7 +35,7 @@ def ask(client: openai.OpenAI, model: str, speculation: bool | None) -> str:
     return reply.choices[0].message.content or ""
 
 
-def test_the_switch_works_from_another_client(client: openai.OpenAI, engine: Engine) -> None:
+def test_the_switch_works_from_another_client(client: openai.OpenAI, engine: LocalEngine) -> None:
     """The same text on and off; that it was off is seen in the engine's own count."""
     model = client.models.list().data[0].id
     assert model == engine.status().pair_name
@@ -53,14 +53,14 @@ def test_the_switch_works_from_another_client(client: openai.OpenAI, engine: Eng
 
 
 async def test_it_says_what_our_own_client_hears(
-    client: openai.OpenAI, engine: Engine, prompt: ChatPrompt
+    client: openai.OpenAI, engine: LocalEngine, prompt: ChatPrompt
 ) -> None:
     ids = prompt.encode([(Role.USER, QUESTION)])
     chunks = [c async for c in engine.client.stream(ids, Sampling(max_tokens=48), False)]
     assert chunks[-1].text.strip() == ask(client, engine.status().pair_name, False).strip()
 
 
-def test_a_wrong_key_is_refused(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_key_is_refused(engine: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     base = f"{engine.status().address}/v1"
     with openai.OpenAI(base_url=base, api_key="wrong", max_retries=0) as stranger:
@@ -70,7 +70,7 @@ def test_a_wrong_key_is_refused(engine: Engine, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_snippet_on_the_page_runs(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    engine: LocalEngine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("EAGLECHAT_KEY", engine.api_key)
@@ -79,7 +79,7 @@ def test_the_snippet_on_the_page_runs(
     assert capsys.readouterr().out.strip()
 
 
-def _counter(engine: Engine, name: str) -> float:
+def _counter(engine: LocalEngine, name: str) -> float:
     import httpx
 
     headers = {"Authorization": f"Bearer {engine.api_key}"}

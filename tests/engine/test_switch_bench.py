@@ -8,14 +8,14 @@ import pytest
 from chatapp.application.experiments.switch import prompts_for
 from chatapp.commands.bench_switch import table
 from chatapp.domain import Pair, Sampling
-from chatapp.engine.process.engine import Engine
+from chatapp.engine.process.local_engine import LocalEngine
 from chatapp.engine.prompt import ChatPrompt
 from chatapp.measure.bench.switch_bench import ARMS, SwitchBench, report
 from chatapp.texts import LANGUAGES, Texts
 
 
 async def test_one_run_over_three_lanes(
-    engine: Engine, plain_engine: Engine, prompt: ChatPrompt, pocket_pair: Pair
+    engine: LocalEngine, plain_engine: LocalEngine, prompt: ChatPrompt, pocket_pair: Pair
 ) -> None:
     prompts = prompts_for(pocket_pair.name, prompt)
     assert {asked.language for asked in prompts} == {"zh", "en"}
@@ -49,7 +49,7 @@ async def test_one_run_over_three_lanes(
 
 
 async def test_lanes_ran_as_they_are_called(
-    engine: Engine, plain_engine: Engine, prompt: ChatPrompt, pocket_pair: Pair
+    engine: LocalEngine, plain_engine: LocalEngine, prompt: ChatPrompt, pocket_pair: Pair
 ) -> None:
     asked = prompts_for(pocket_pair.name, prompt)[0]
     streams = {"plain": plain_engine, "off": engine, "on": engine}

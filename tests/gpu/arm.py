@@ -11,7 +11,7 @@ from pathlib import Path
 
 from chatapp.devices import Device
 from chatapp.domain import EngineState, Pair, Role
-from chatapp.engine.process.engine import Engine
+from chatapp.engine.process.local_engine import LocalEngine
 from chatapp.engine.prompt import ChatPrompt
 from tests.gpu.attempt import show_end
 
@@ -30,11 +30,11 @@ class Arm:
     environment: Mapping[str, str] = field(default_factory=dict)
 
     @asynccontextmanager
-    async def engine(self) -> AsyncIterator[Engine]:
+    async def engine(self) -> AsyncIterator[LocalEngine]:
         """Ready. When it or what is done with it fails, the end of its log is shown."""
         log = self.folder / f"{self.name}.log"
         with environment(self.environment):
-            engine = Engine(
+            engine = LocalEngine(
                 self.pair, self.device, log, self.arguments, speculation=self.speculation
             )
             sound = False

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from chatapp.domain import ReplyMetrics, Sampling
-from chatapp.engine.process.engine import Engine
+from chatapp.engine.process.local_engine import LocalEngine
 from chatapp.measure.reply.averages import average
 from chatapp.measure.reply.metrics import figures_of
 from chatapp.measure.reply.trace import Trace
@@ -23,7 +23,7 @@ class Answer:
     figures: ReplyMetrics
 
 
-async def answer(engine: Engine, ids: Sequence[int], sampling: Sampling, on: bool) -> Answer:
+async def answer(engine: LocalEngine, ids: Sequence[int], sampling: Sampling, on: bool) -> Answer:
     """Raises EngineError."""
     trace, text = Trace(on), ""
     async with aclosing(engine.client.stream(ids, sampling, on)) as chunks:
@@ -34,7 +34,7 @@ async def answer(engine: Engine, ids: Sequence[int], sampling: Sampling, on: boo
 
 
 async def ask(
-    engine: Engine, ids: Sequence[Sequence[int]], tokens: int, on: bool, parallel: int = 1
+    engine: LocalEngine, ids: Sequence[Sequence[int]], tokens: int, on: bool, parallel: int = 1
 ) -> list[Answer]:
     """Greedy answers in the order of ``ids``, ``parallel`` of them at a time."""
     turn = asyncio.Semaphore(parallel)
@@ -46,7 +46,7 @@ async def ask(
     return list(await asyncio.gather(*(one(prompt) for prompt in ids)))
 
 
-async def argument(engine: Engine, name: str) -> object:
+async def argument(engine: LocalEngine, name: str) -> object:
     """What the engine itself says that it runs with, under SGLang's own name."""
     return (await engine.client.server_info()).get(name)
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from chatapp.domain import Pair
 from chatapp.pairs.catalogue import KnownPair
-from chatapp.pairs.files.shapes import Attention, DraftShape, PlannedPair, TargetShape
+from chatapp.pairs.files.shapes import AttentionShape, DraftShape, PlannedPair, TargetShape
 from chatapp.pairs.files.unfilled import write_configurations
 
 DUMMY_TARGET = ("--load-format", "dummy")
@@ -47,7 +47,7 @@ def _smaller(shape: Shape, scale: int) -> Shape:
         hidden=shape.hidden // scale,
         intermediate=shape.intermediate // scale,
         vocabulary=shape.vocabulary // scale,
-        attention=Attention(
+        attention=AttentionShape(
             heads=max(2, shape.attention.heads // scale),
             kv_heads=max(1, shape.attention.kv_heads // scale),
             head_dim=16,

@@ -19,7 +19,7 @@ from chatapp.measure.bench import bench_report
 from chatapp.measure.bench.bench_table import table
 from chatapp.measure.bench.job import Answer, Job, blocks
 from chatapp.measure.bench.journal import Journal
-from chatapp.measure.bench.mt_bench import Bench, Progress
+from chatapp.measure.bench.mt_bench import BenchProgress, MtBench
 from chatapp.measure.bench.questions import Question, QuestionSet, read_questions
 from chatapp.measure.bench.quiet import Machine
 from chatapp.measure.compare.arms import Setting
@@ -76,9 +76,11 @@ class Engine:
 
 async def run(
     job: Job, journal: Journal, engine: Engine, stop_after: int | None = None
-) -> list[Progress]:
-    seen: list[Progress] = []
-    async with aclosing(Bench(job, journal, Letters()).run(engine.stream, ("on", "off"))) as steps:
+) -> list[BenchProgress]:
+    seen: list[BenchProgress] = []
+    async with aclosing(
+        MtBench(job, journal, Letters()).run(engine.stream, ("on", "off"))
+    ) as steps:
         async for progress in steps:
             seen.append(progress)
             if stop_after is not None and progress.done >= stop_after:
@@ -178,7 +180,7 @@ def test_tokens_per_second_is_all_tokens_by_all_time(tmp_path: Path) -> None:
 
 async def test_an_unfinished_lane_gives_no_speedup(tmp_path: Path) -> None:
     journal = journal_in(tmp_path)
-    async for _ in Bench(JOB, journal, Letters()).run(Engine().stream, ("on",)):
+    async for _ in MtBench(JOB, journal, Letters()).run(Engine().stream, ("on",)):
         pass
     row = table(journal.all())[0]
     assert row.tokens_per_second and row.baseline_tokens_per_second is None and row.speedup is None
@@ -259,7 +261,7 @@ async def test_an_answer_that_chat_disturbed_is_made_again(tmp_path: Path) -> No
         nonlocal busy
         busy = False
 
-    bench = Bench(job, journal, Letters(), machine=Machine(quiet, lambda: busy))
+    bench = MtBench(job, journal, Letters(), machine=Machine(quiet, lambda: busy))
     async with aclosing(bench.run(engine.stream, ("on", "off"))) as steps:
         async for progress in steps:
             busy = progress.done == 1

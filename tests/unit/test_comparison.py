@@ -16,12 +16,21 @@ from chatapp.chat.store import Store
 from chatapp.domain import Chunk, Counts, Role, Sampling
 from chatapp.errors import EngineError, StoreError
 from chatapp.measure.compare.arms import Setting, summarise
-from chatapp.measure.compare.comparison import ArmText, Comparing, Plan, RunEnded, WarmingUp, order
+from chatapp.measure.compare.comparison import (
+    ArmText,
+    Comparing,
+    ComparisonPlan,
+    RunEnded,
+    WarmingUp,
+    order,
+)
 from chatapp.measure.compare.verdict import verdict
 from chatapp.measure.reply.metrics import histogram
 
 SETTING = Setting("a machine", "cpu", "pocket", "3/1/4", "float32")
-PLAN = Plan(((Role.USER, "说个故事"),), (1, 2, 3), "zh", Sampling(max_tokens=24), rounds=4)
+PLAN = ComparisonPlan(
+    ((Role.USER, "说个故事"),), (1, 2, 3), "zh", Sampling(max_tokens=24), rounds=4
+)
 WORDS = "abcdefghijklmnopqrstuvwxy" * 12
 
 
@@ -68,7 +77,9 @@ class Clockwork:
         return Chunk(text, ids, 3, 0, tokens, counts, tuple(lengths), at, reason)
 
 
-async def compare(engine: Clockwork, plan: Plan = PLAN, setting: Setting = SETTING) -> Comparing:
+async def compare(
+    engine: Clockwork, plan: ComparisonPlan = PLAN, setting: Setting = SETTING
+) -> Comparing:
     comparing = Comparing(engine.stream, plan, setting, clock=lambda: 1000.0)
     async for _ in comparing.events():
         pass

@@ -228,7 +228,7 @@ def test_a_port_that_another_program_has(chosen: Settings) -> None:
 def test_a_mistake_in_one_check_does_not_hide_the_others(
     chosen: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(settings: Settings) -> checkup.Finding:
+    def broken(settings: Settings) -> checkup.CheckupFinding:
         raise RuntimeError("boom")
 
     looks = {"python": broken, "disk": checkup.CHECKS["disk"]}

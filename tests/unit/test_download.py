@@ -15,12 +15,12 @@ import pytest
 
 from chatapp.errors import UsageError, error_words
 from chatapp.pairs.download.download import Download
-from chatapp.pairs.download.download_progress import DownloadState, Progress
+from chatapp.pairs.download.download_progress import DownloadProgress, DownloadState
 from chatapp.pairs.download.fetch import part_of
 from chatapp.pairs.download.huggingface import HuggingFace
 from chatapp.pairs.download.modelscope import ModelScope
 from chatapp.pairs.download.sources import sources
-from chatapp.pairs.download.transfer import RemoteFile, Source
+from chatapp.pairs.download.transfer import DownloadSource, RemoteFile
 from chatapp.pairs.files.folders import ModelFolders, is_whole
 from chatapp.pairs.fit.check import check
 from chatapp.pairs.locate import locate
@@ -52,25 +52,25 @@ def models(data_dir: Path) -> ModelFolders:
     return ModelFolders(data_dir)
 
 
-def fetch(models: ModelFolders, *asked: Source, **options: object) -> Progress:
+def fetch(models: ModelFolders, *asked: DownloadSource, **options: object) -> DownloadProgress:
     download = Download(NAME, models, lambda: asked, **options)
     download.start()
     return download.wait(60)
 
 
-def failed(progress: Progress) -> str:
+def failed(progress: DownloadProgress) -> str:
     assert progress.state is DownloadState.FAILED
     for language in ("zh", "en"):
         assert error_words(Texts(language), progress.error or "", progress.error_values)
     return progress.error or ""
 
 
-BOTH: Sequence[Callable[[str], Source]] = (HuggingFace, ModelScope)
+BOTH: Sequence[Callable[[str], DownloadSource]] = (HuggingFace, ModelScope)
 
 
 @pytest.mark.parametrize("source", BOTH)
 def test_a_pair_arrives_whole_and_fits(
-    source: Callable[[str], Source], hub: Hub, models: ModelFolders
+    source: Callable[[str], DownloadSource], hub: Hub, models: ModelFolders
 ) -> None:
     progress = fetch(models, source(hub.address))
     assert progress.state is DownloadState.FINISHED and progress.done == progress.total
@@ -84,7 +84,7 @@ def test_a_pair_arrives_whole_and_fits(
 
 @pytest.mark.parametrize("source", BOTH)
 def test_what_is_here_is_not_fetched_again(
-    source: Callable[[str], Source], hub: Hub, models: ModelFolders
+    source: Callable[[str], DownloadSource], hub: Hub, models: ModelFolders
 ) -> None:
     fetch(models, source(hub.address))
     asked = len(hub.asked)
@@ -94,7 +94,7 @@ def test_what_is_here_is_not_fetched_again(
 
 @pytest.mark.parametrize("source", BOTH)
 def test_a_cut_line_goes_on_where_it_broke(
-    source: Callable[[str], Source], hub: Hub, models: ModelFolders
+    source: Callable[[str], DownloadSource], hub: Hub, models: ModelFolders
 ) -> None:
     hub.cut_after, hub.cuts = 1_000_000, 2
     assert fetch(models, source(hub.address)).state is DownloadState.FINISHED
@@ -111,7 +111,7 @@ def test_a_source_that_cannot_resume_is_borne(hub: Hub, models: ModelFolders) ->
 
 @pytest.mark.parametrize("source", BOTH)
 def test_wrong_bytes_are_fetched_once_more(
-    source: Callable[[str], Source], hub: Hub, models: ModelFolders
+    source: Callable[[str], DownloadSource], hub: Hub, models: ModelFolders
 ) -> None:
     hub.corrupt = 1
     assert fetch(models, source(hub.address)).state is DownloadState.FINISHED
@@ -121,7 +121,7 @@ def test_wrong_bytes_are_fetched_once_more(
 
 @pytest.mark.parametrize("source", BOTH)
 def test_bytes_that_stay_wrong_are_refused(
-    source: Callable[[str], Source], hub: Hub, models: ModelFolders
+    source: Callable[[str], DownloadSource], hub: Hub, models: ModelFolders
 ) -> None:
     hub.corrupt = 99
     assert failed(fetch(models, source(hub.address))) == "download_wrong_bytes"
@@ -135,7 +135,7 @@ def test_bytes_that_stay_wrong_are_refused(
 )
 @pytest.mark.parametrize("source", BOTH)
 def test_refusals_have_their_own_sentences(
-    source: Callable[[str], Source], status: int, key: str, hub: Hub, models: ModelFolders
+    source: Callable[[str], DownloadSource], status: int, key: str, hub: Hub, models: ModelFolders
 ) -> None:
     hub.status = status
     assert failed(fetch(models, source(hub.address))) == key
@@ -148,7 +148,7 @@ def test_a_model_that_is_not_there(hub: Hub, models: ModelFolders) -> None:
 
 @pytest.mark.parametrize("source", BOTH)
 def test_a_busy_hub_is_asked_again(
-    source: Callable[[str], Source], hub: Hub, models: ModelFolders
+    source: Callable[[str], DownloadSource], hub: Hub, models: ModelFolders
 ) -> None:
     hub.busy_files = 2
     assert fetch(models, source(hub.address)).state is DownloadState.FINISHED

@@ -41,7 +41,7 @@ class Recorded:
 @pytest.fixture
 def manager(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> EngineManager:
     Recorded.done, Recorded.fails = [], False
-    monkeypatch.setattr(keeper_module, "Engine", Recorded)
+    monkeypatch.setattr(keeper_module, "LocalEngine", Recorded)
     monkeypatch.setattr(keeper_module, "find_pair", lambda settings, card=None: PAIR)
     monkeypatch.setattr(keeper_module, "engine_device", lambda settings: "cpu")
     monkeypatch.setattr(keeper_module, "ChatPrompt", lambda *_: object())

@@ -14,7 +14,7 @@ from chatapp.domain import EngineState, EngineStatus
 from chatapp.errors import EngineError, PairError, error_words
 from chatapp.settings import Settings
 from chatapp.texts import LANGUAGES, Texts
-from chatapp.ui.panes.engine import card
+from chatapp.ui.panes.engine_box import card
 from tests.unit.test_engine_aside import PAIR
 
 
@@ -40,7 +40,7 @@ class Dead:
 @pytest.fixture
 def manager(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> EngineManager:
     Dead.go = asyncio.Event()
-    monkeypatch.setattr(keeper_module, "Engine", Dead)
+    monkeypatch.setattr(keeper_module, "LocalEngine", Dead)
     monkeypatch.setattr(keeper_module, "find_pair", lambda settings, card=None: PAIR)
     monkeypatch.setattr(keeper_module, "engine_device", lambda settings: "cpu")
     monkeypatch.setattr(keeper_module, "ChatPrompt", lambda *_: object())

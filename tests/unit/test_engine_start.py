@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from chatapp.domain import EngineState, Pair, Tree
-from chatapp.engine.process.engine import Engine
 from chatapp.engine.process.engine_process import new_key
+from chatapp.engine.process.local_engine import LocalEngine
 from chatapp.errors import EngineError
 from chatapp.texts import LANGUAGES, Texts
 
 PAIR = Pair("toy", Path("/t"), Path("/d"), Tree(3, 1, 4), "float32", 512)
 
 
-async def refused(engine: Engine) -> EngineError:
+async def refused(engine: LocalEngine) -> EngineError:
     await engine.start()
     status = engine.status()
     assert (status.state, status.failure) == (EngineState.FAILED, "engine_cannot_start")
@@ -35,18 +35,18 @@ async def refused(engine: Engine) -> EngineError:
 async def test_a_deleted_venv(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The interpreter that the app runs on is gone from the disk."""
     monkeypatch.setattr(sys, "executable", str(data_dir / ".venv" / "bin" / "python"))
-    told = await refused(Engine(PAIR, "cpu", data_dir / "engine.log"))
+    told = await refused(LocalEngine(PAIR, "cpu", data_dir / "engine.log"))
     assert ".venv" in told.values["reason"]
 
 
 async def test_a_log_that_cannot_be_written(data_dir: Path) -> None:
     (data_dir / "file").write_text("")
-    await refused(Engine(PAIR, "cpu", data_dir / "file" / "engine.log"))
+    await refused(LocalEngine(PAIR, "cpu", data_dir / "file" / "engine.log"))
 
 
 async def test_sglang_is_not_installed(data_dir: Path) -> None:
     """An interpreter without our packages: the process starts, and its log says the rest."""
-    engine = Engine(PAIR, "cpu", data_dir / "engine.log")
+    engine = LocalEngine(PAIR, "cpu", data_dir / "engine.log")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "executable", sys._base_executable)
         await engine.start()
@@ -63,7 +63,7 @@ def test_a_key_cannot_look_like_a_flag() -> None:
 
 
 async def test_never_started(data_dir: Path) -> None:
-    engine = Engine(PAIR, "cpu", data_dir / "engine.log")
+    engine = LocalEngine(PAIR, "cpu", data_dir / "engine.log")
     await engine.stop()
     with pytest.raises(EngineError) as told:
         await engine.ready(1)

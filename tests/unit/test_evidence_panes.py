@@ -57,7 +57,7 @@ def comparison(on_text: str, off_text: str, cut: bool = False) -> Comparison:
 
 
 def pane(texts: Texts, shown: Comparison | None, state: State[CompareState] | None = None) -> str:
-    form = compare.Form(prompt=EVIL)
+    form = compare.CompareForm(prompt=EVIL)
     device = shown.setting.device if shown else "cpu"
     return compare.pane(texts, form, state, shown, [], lambda: TOKENIZER, "verdict", device)
 

@@ -23,7 +23,7 @@ from chatapp.measure.compare.arms import Setting
 from chatapp.measure.compare.comparison import Comparing
 from chatapp.settings import Settings
 from chatapp.texts import Texts
-from chatapp.ui.experiments_page import Bench, ExperimentsPage
+from chatapp.ui.experiments_page import ExperimentForms, ExperimentsPage
 from tests.unit.test_comparison import PLAN, SETTING, Clockwork
 
 
@@ -74,7 +74,7 @@ class Rig:
         auto = Auto(self.store, lambda: Setting("m", "cpu", "pocket", "3/1/4", "float32"))
         self.lab = Experiments(self.store, self.manager, auto, self.settings)
         self.page = ExperimentsPage(self.store, self.lab, self.settings)
-        self.bench = Bench(Texts("en"))
+        self.bench = ExperimentForms(Texts("en"))
 
     async def do(self, what: str, **data: Any) -> list[dict[str, Any]]:
         said = {"what": what} | data

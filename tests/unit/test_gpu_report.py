@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from chatapp import locations
 from chatapp.domain import Card, EngineState, EngineStatus, Pair, Phase, ReplyMetrics, Tree
-from chatapp.engine.planning.row import Row as PlanRow
+from chatapp.engine.planning.row import MemoryRow
 from chatapp.errors import EngineError
 from chatapp.host import machine
 from chatapp.host.machine import Driver
@@ -155,7 +155,7 @@ async def test_an_engine_that_dies_in_the_middle(
         def status(self) -> EngineStatus:
             return EngineStatus(self.state, "pocket")
 
-    monkeypatch.setattr(lane_module, "Engine", Dying)
+    monkeypatch.setattr(lane_module, "LocalEngine", Dying)
     pair = Pair("pocket", tmp_path, tmp_path, Tree(5, 4, 16), "float16", 1024)
     async with Arm("x", pair, "cpu", tmp_path).engine() as engine:
         engine.state = EngineState.FAILED
@@ -311,7 +311,7 @@ def test_plan_beside_ledger_beside_nvidia_smi() -> None:
         kv_tokens_planned=50000,
         kv_tokens=49000,
     )
-    planned_rows = [PlanRow("target", 8 * GIB), PlanRow("activations", GIB, estimated=True)]
+    planned_rows = [MemoryRow("target", 8 * GIB), MemoryRow("activations", GIB, estimated=True)]
     told = smi.SmiMemory(used=17 * GIB, free=None, reserved=None, total=24 * GIB, processes={})
     rows = {r.what: r.value for r in memory_rows(made, planned_rows, by_smi(told, 15 * GIB))}
     values = list(rows.values())

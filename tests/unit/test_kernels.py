@@ -10,7 +10,7 @@ from chatapp import locations
 from chatapp.domain import PhaseProgress
 from chatapp.engine.process.timeline import Timeline
 from chatapp.kernels import cache, first
-from chatapp.kernels.build import BuildError, Progress, build
+from chatapp.kernels.build import BuildError, BuildProgress, build
 
 
 @pytest.fixture(autouse=True)
@@ -83,7 +83,7 @@ def test_a_rehearsal_that_fails_says_so_and_is_not_taken_for_done(command: list[
 
 def test_the_start_shows_how_many_modules_are_there() -> None:
     timeline = Timeline(draft=True, kernels=True)
-    for progress in (Progress(), Progress(3, 11, 41.7, "rope")):
+    for progress in (BuildProgress(), BuildProgress(3, 11, 41.7, "rope")):
         timeline.read(first.line(progress), 1.0)
     phase = timeline.phases()[0]
     assert phase.name == "kernels" and phase.at is None

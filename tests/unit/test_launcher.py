@@ -29,7 +29,7 @@ from chatapp.host.machine import Driver
 from chatapp.launch import complete, cuda_home, install, network, repair, start
 from chatapp.launch.lock import only_one
 from chatapp.launch.pip import Pip, _error
-from chatapp.launch.progress_display import Progress, _fit
+from chatapp.launch.progress_display import ProgressDisplay, _fit
 from chatapp.texts import Texts
 
 NEW, OLD = Driver("580.65.06", 1), Driver("535.10", 1)
@@ -285,8 +285,8 @@ def fake(project: Path, monkeypatch: pytest.MonkeyPatch) -> FakePip:
     return fake
 
 
-def _install(engine: str = "cpu", tests: bool = False) -> install.Plan:
-    plan = install.Plan(engine, tests)
+def _install(engine: str = "cpu", tests: bool = False) -> install.InstallPlan:
+    plan = install.InstallPlan(engine, tests)
     install.install(plan, Texts("en"))
     return plan
 
@@ -336,7 +336,7 @@ def test_an_interrupted_install_is_never_taken_for_finished(
     fake.stop_at = stop_at
     with pytest.raises(KeyboardInterrupt):
         _install(tests=True)
-    assert not install.Plan("cpu", True).is_done()
+    assert not install.InstallPlan("cpu", True).is_done()
     assert not stamp.is_current("cpu") and not stamp.is_current("test")
     fake.stop_at = None
     made_before = stamp.python().exists()
@@ -351,12 +351,12 @@ def test_an_upgrade_that_is_interrupted_is_not_finished_either(
 ) -> None:
     _install()
     _append("assets/requirements/app.txt")(project)
-    assert not install.Plan("cpu", False).is_done()
+    assert not install.InstallPlan("cpu", False).is_done()
     fake.stop_at = len(fake.commands) + 2
     with pytest.raises(KeyboardInterrupt):
         _install()
     (project / "assets/requirements/app.txt").write_text("gradio==1\n")
-    assert not install.Plan("cpu", False).is_done(), "the old stamp must be gone"
+    assert not install.InstallPlan("cpu", False).is_done(), "the old stamp must be gone"
 
 
 def test_a_package_that_is_missing_at_the_end_is_named(fake: FakePip) -> None:
@@ -364,7 +364,7 @@ def test_a_package_that_is_missing_at_the_end_is_named(fake: FakePip) -> None:
     with pytest.raises(LaunchError) as refused:
         _install()
     assert refused.value.key == "launch_incomplete" and "gradio" in refused.value.values["reason"]
-    assert not install.Plan("cpu", False).is_done()
+    assert not install.InstallPlan("cpu", False).is_done()
 
 
 def test_a_venv_whose_pip_does_not_answer_is_made_again(fake: FakePip) -> None:
@@ -473,9 +473,9 @@ def test_the_second_installer_waits_and_says_so(tmp_path: Path) -> None:
 def test_a_finished_install_is_not_done_again_after_waiting(
     fake: FakePip, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan = install.Plan("cpu", False)
+    plan = install.InstallPlan("cpu", False)
     answers = iter([False, True])
-    monkeypatch.setattr(install.Plan, "is_done", lambda self: next(answers))
+    monkeypatch.setattr(install.InstallPlan, "is_done", lambda self: next(answers))
     start.ensure(plan, Texts("en"))
     assert fake.commands == []
 
@@ -490,7 +490,7 @@ class Terminal(io.StringIO):
 
 def test_plain_lines_where_there_is_no_terminal() -> None:
     stream = io.StringIO()
-    progress = Progress(Texts("en"), 2, stream)
+    progress = ProgressDisplay(Texts("en"), 2, stream)
     with progress.step("torch"):
         progress.detail("downloading", name="torch", size="9 MB")
     assert stream.getvalue() == "[1/2] torch for the CPU\n[1/2] torch for the CPU ✓ 0:00\n"
@@ -499,7 +499,7 @@ def test_plain_lines_where_there_is_no_terminal() -> None:
 def test_a_long_step_shows_that_it_lives(monkeypatch: pytest.MonkeyPatch) -> None:
     stream, clock = io.StringIO(), [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
-    progress = Progress(Texts("en"), 2, stream)
+    progress = ProgressDisplay(Texts("en"), 2, stream)
     with progress.step("torch"):
         progress.detail("downloading", name="torch", size="9 MB")
         for _ in range(31):
@@ -511,7 +511,7 @@ def test_a_long_step_shows_that_it_lives(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_one_moving_line_on_a_terminal() -> None:
     stream = Terminal()
-    progress = Progress(Texts("zh"), 1, stream)
+    progress = ProgressDisplay(Texts("zh"), 1, stream)
     with progress.step("torch"):
         time.sleep(0.11)
         progress.detail("collecting", name="torch")
@@ -584,7 +584,7 @@ def test_both_sets_are_closed_over_the_common_list() -> None:
     ],
 )
 def test_what_pip_does_is_shown(line: str, count: int, shown: str, tmp_path: Path) -> None:
-    progress = Progress(Texts("en"), 1, io.StringIO())
+    progress = ProgressDisplay(Texts("en"), 1, io.StringIO())
     pip = Pip(tmp_path / "bin" / "python", tmp_path / "log", tmp_path / "tmp", progress)
     assert pip._show(line) == count
     assert progress._detail == shown

@@ -16,7 +16,7 @@ from chatapp.domain import Card, EngineState, EngineStatus, GpuSample, MemorySam
 from chatapp.engine.planning.planner import make_plan
 from chatapp.errors import InputError, PairError, ProductError, UsageError
 from chatapp.measure.machine.ledger import Point, ledger
-from chatapp.pairs.download.download_progress import DownloadState, FileProgress, Progress
+from chatapp.pairs.download.download_progress import DownloadProgress, DownloadState, FileProgress
 from chatapp.pairs.locate import locate
 from chatapp.pairs.planned import planned_known
 from chatapp.settings import Settings
@@ -235,14 +235,14 @@ def test_lines_and_marks_lie_where_they_belong() -> None:
 
 def test_a_download_is_told_in_full() -> None:
     files = (FileProgress("m", "a.safetensors", 3_000_000_000, 1_500_000_000),)
-    progress = Progress("published", DownloadState.FETCHING, "the hub", files, 15_000_000.0)
+    progress = DownloadProgress("published", DownloadState.FETCHING, "the hub", files, 15_000_000.0)
     told = models._status(EN, progress)
     assert told == "downloading · 1.50 GB / 3.00 GB · 15.0 MB/s · 1:40 left · the hub"
     state = PairState("published", EVIL, False, True, False, 8, (EVIL,), progress)
     shown = models._pair(EN, state, True)
     assert shown["share"] == 50.0 and shown["running"] and not shown["paused"]
     error = {"source": EVIL, "model": EVIL}
-    failed = Progress("x", DownloadState.FAILED, error="source_refused", error_values=error)
+    failed = DownloadProgress("x", DownloadState.FAILED, error="source_refused", error_values=error)
     assert "refuses" in models._status(EN, failed)
 
 

@@ -26,7 +26,7 @@ from chatapp.domain import (
 from chatapp.measure.reply.metrics import Window
 from chatapp.texts import LANGUAGES, Texts
 from chatapp.ui import number_format
-from chatapp.ui.panes import composer, empty, engine, figures, head, memory, rail, transcript
+from chatapp.ui.panes import composer, empty, engine_box, figures, head, memory, rail, transcript
 from chatapp.units import GIB, MIB
 
 EVIL = """<script>alert(1)</script>"'`${alert(1)}{{7*7}}&"""
@@ -95,8 +95,8 @@ def test_nothing_that_was_written_becomes_markup(texts: Texts) -> None:
         transcript.transcript(texts, said, 1, 60),
         transcript.live(texts, update, True),
         composer.controls(texts, status(), True, True, True),
-        engine.engine(texts, down),
-        engine.card(texts, down),
+        engine_box.engine(texts, down),
+        engine_box.card(texts, down),
         memory.memory(texts, Moment(sample)),
     ]
     for pane in panes:
@@ -226,7 +226,7 @@ def test_messages_wait_visibly_while_the_engine_starts() -> None:
 
 def test_the_timeline_says_what_is_done_and_what_is_next() -> None:
     timeline = (Phase("process", 0.4), Phase("weights", 3.1), Phase("draft"), Phase("ready"))
-    html = engine.timeline(EN, status(EngineState.STARTING, timeline=timeline))
+    html = engine_box.timeline(EN, status(EngineState.STARTING, timeline=timeline))
     assert html.count("is-done") == 2 and html.count("is-current") == 1
     assert "3.10 s" in html and html.count("is-open") == 1
 
@@ -234,21 +234,21 @@ def test_the_timeline_says_what_is_done_and_what_is_next() -> None:
 def test_the_timeline_says_how_far_the_weights_are() -> None:
     progress = PhaseProgress(2_100_000_000, 8_000_000_000, "bytes", 19.0)
     timeline = (Phase("process", 0.4), Phase("weights", None, progress), Phase("ready"))
-    html = engine.timeline(EN, status(EngineState.STARTING, timeline=timeline))
+    html = engine_box.timeline(EN, status(EngineState.STARTING, timeline=timeline))
     assert "2.1 of 8.0 GB, about 20 s left" in html
-    assert "about" not in engine.timeline(EN, status(EngineState.FAILED, timeline=timeline))
+    assert "about" not in engine_box.timeline(EN, status(EngineState.FAILED, timeline=timeline))
 
 
 def test_the_card_has_a_sentence_a_button_and_the_log() -> None:
     down = status(EngineState.FAILED, failure="reply_failed", log_tail=("a", "last words"))
-    html = engine.card(EN, down)
+    html = engine_box.card(EN, down)
     assert EN("errors.reply_failed.what") in html
     assert 'data-act="restart"' in html and "last words" in html
-    assert engine.card(EN, status()) == ""
+    assert engine_box.card(EN, status()) == ""
 
 
 def test_the_log_is_shown_without_the_engine_key() -> None:
-    shown = engine.log(status(log_tail=("args={'api_key': 'SECRET', 'x': 1}", "y" * 9000)))
+    shown = engine_box.log(status(log_tail=("args={'api_key': 'SECRET', 'x': 1}", "y" * 9000)))
     assert "SECRET" not in shown and "'x': 1" in shown and len(shown) < 1000
 
 
@@ -290,7 +290,7 @@ def test_no_text_of_the_page_is_missing_in_a_template() -> None:
     """Every pane renders in both languages: a missing key or value would raise."""
     for texts in TEXTS:
         for state in EngineState:
-            engine.engine(texts, status(state))
+            engine_box.engine(texts, status(state))
             rail.foot(texts, status(state))
         for state in MessageState:
             transcript.reply(texts, message(state=state))

@@ -10,7 +10,12 @@ import pytest
 
 from chatapp import cli
 from chatapp.commands import pairs, progress_line
-from chatapp.pairs.download.download_progress import DownloadState, FileProgress, Meter, Progress
+from chatapp.pairs.download.download_progress import (
+    DownloadProgress,
+    DownloadState,
+    FileProgress,
+    Meter,
+)
 from chatapp.texts import Texts
 from tests import toy_pair
 from tests.hub import Hub, serve
@@ -125,5 +130,5 @@ def test_speed_and_time_left_are_those_of_the_last_seconds() -> None:
     now[0] = 60.0
     assert meter.now().bytes_per_second is None, "a line that stands still has no speed"
     assert progress_line.duration(3725) == "1:02:05"
-    line = progress_line.line(Progress("p", DownloadState.ASKING), Texts("zh"))
+    line = progress_line.line(DownloadProgress("p", DownloadState.ASKING), Texts("zh"))
     assert line == "询问来源"

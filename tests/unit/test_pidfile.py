@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from chatapp.engine.process.engine import attach
+from chatapp.engine.process.local_engine import attach
 from chatapp.engine.process.logfile import LogTail, rotate
 from chatapp.engine.process.pidfile import Pidfile, Process, reap_orphans, record_path
 

@@ -20,7 +20,7 @@ from chatapp.engine.planning.plan import MemoryPlan, plan
 from chatapp.engine.planning.planner import make_plan, set_up
 from chatapp.engine.planning.presets import Preset, default_preset, preset, presets
 from chatapp.errors import UsageError
-from chatapp.pairs.files.shapes import Attention, DraftShape, PlannedPair, TargetShape
+from chatapp.pairs.files.shapes import AttentionShape, DraftShape, PlannedPair, TargetShape
 from chatapp.pairs.planned import planned_known
 from chatapp.settings import Settings
 from chatapp.texts import Texts
@@ -74,7 +74,7 @@ def test_shapes_follow_from_a_configuration() -> None:
     assert target.parameters == weights
     draft = DraftShape.from_config(toy_pair.DRAFT_CONFIG)
     reads = 16 * (8 + 2 * 4) + 8 * 8 + 3 * 8 * 16 + 3 * 8 * 8 + 5 * 8 + 4 * 8
-    assert draft.parameters == reads and draft.attention == Attention(2, 1, 4)
+    assert draft.parameters == reads and draft.attention == AttentionShape(2, 1, 4)
 
 
 def test_24_gigabytes_hold_the_published_pair_as_published() -> None:
@@ -209,7 +209,7 @@ _shapes = st.builds(
     intermediate=st.sampled_from([3072, 9728, 14336]),
     vocabulary=st.sampled_from([32000, 151_936]),
     attention=st.builds(
-        Attention, st.sampled_from([16, 32]), st.sampled_from([4, 8]), st.just(128)
+        AttentionShape, st.sampled_from([16, 32]), st.sampled_from([4, 8]), st.just(128)
     ),
     tied=st.booleans(),
     context=st.sampled_from([4096, 32768, 262_144]),

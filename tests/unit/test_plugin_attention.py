@@ -38,7 +38,7 @@ def batch_of(lengths, **fields):
 def attend_with(spans, batch, cache, rows):
     keys, values, table = cache
     query = torch.randn(rows, HEADS, DIM, generator=torch.Generator().manual_seed(1))
-    plan = attention.Plan(batch, spans(batch, table))
+    plan = attention.AttentionPlan(batch, spans(batch, table))
     out = attention.attend(query, keys, values, plan, DIM**-0.5).view(rows, HEADS, DIM)
     return query, out
 
@@ -85,7 +85,7 @@ def test_branches_attend_to_slots_of_their_own(cache):
     slots = torch.stack([table[0, :5], table[1, :5]])
     span = attention.Span(0, 2, slots, None)
     query = torch.randn(2, HEADS, DIM)
-    plan = attention.Plan(None, (span,))
+    plan = attention.AttentionPlan(None, (span,))
     out = attention.attend(query, keys, values, plan, DIM**-0.5).view(2, HEADS, DIM)
     for branch in range(2):
         at = slots[branch]

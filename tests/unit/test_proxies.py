@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from chatapp.launch import network, socks
 from chatapp.pairs.download.huggingface import HuggingFace
 from chatapp.pairs.download.modelscope import ModelScope
-from chatapp.pairs.download.transfer import ConnectionLost, Source
+from chatapp.pairs.download.transfer import ConnectionLost, DownloadSource
 from chatapp.proxies import left_aside, settle, settled
 from chatapp.texts import LANGUAGES, Texts
 from tests import proxies
@@ -68,7 +68,7 @@ def elsewhere(hub: Hub) -> str:
     return f"http://hub.invalid:{urlsplit(hub.address).port}"
 
 
-def fetch(source: Source) -> bytes:
+def fetch(source: DownloadSource) -> bytes:
     listing = source.listing("toy/target")
     with source.open(listing, listing.files[0], 0) as stream:
         return b"".join(stream.chunks)

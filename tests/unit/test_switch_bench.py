@@ -7,9 +7,13 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from chatapp.domain import Chunk, Counts, Sampling
-from chatapp.measure.bench.switch_bench import ARMS, Prompt, SwitchBench, report
+from chatapp.measure.bench.switch_bench import ARMS, SwitchBench, SwitchPrompt, report
 
-PROMPTS = [Prompt("你好", "zh", (1,)), Prompt("hi", "en", (2, 3)), Prompt("yes", "en", (4,))]
+PROMPTS = [
+    SwitchPrompt("你好", "zh", (1,)),
+    SwitchPrompt("hi", "en", (2, 3)),
+    SwitchPrompt("yes", "en", (4,)),
+]
 
 
 class Arm:

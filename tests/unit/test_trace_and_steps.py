@@ -12,7 +12,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from chatapp.chat.traces import document, trace_from
 from chatapp.domain import Chunk, Counts
 from chatapp.measure.reply.metrics import figures_of, histogram
-from chatapp.measure.reply.steps import Source, groups, whole_characters
+from chatapp.measure.reply.steps import TokenSource, groups, whole_characters
 from chatapp.measure.reply.trace import Arrival, Trace
 
 TEXT = st.text(
@@ -82,13 +82,13 @@ def test_groups_hold_every_token_once_and_the_whole_text(chunks: list[Chunk]) ->
 def test_each_verify_step_has_one_bonus_token_behind_its_drafts(chunks: list[Chunk]) -> None:
     trace = Trace.of(chunks)
     sources = [s for g in groups(trace, TOKENIZER) for p in g.pieces for s in p.sources]
-    assert sources.count(Source.BONUS) == len(trace.step_lengths)
-    assert sources.count(Source.DRAFTED) == sum(trace.step_lengths) - len(trace.step_lengths)
-    assert sources.count(Source.TARGET) == (1 if trace.speculation else len(trace.token_ids))
+    assert sources.count(TokenSource.BONUS) == len(trace.step_lengths)
+    assert sources.count(TokenSource.DRAFTED) == sum(trace.step_lengths) - len(trace.step_lengths)
+    assert sources.count(TokenSource.TARGET) == (1 if trace.speculation else len(trace.token_ids))
     assert all(
-        after is not Source.TARGET
+        after is not TokenSource.TARGET
         for before, after in zip(sources, sources[1:], strict=False)
-        if before is Source.DRAFTED
+        if before is TokenSource.DRAFTED
     )
 
 

@@ -11,10 +11,9 @@ from chatapp.chat.comparisons import Comparisons
 from chatapp.chat.history import check_length, fit
 from chatapp.chat.language import detect
 from chatapp.chat.messages import check_message
-from chatapp.domain import Message, MessageState, Role, Sampling
-from chatapp.engine.engine import Prompt
+from chatapp.domain import Message, MessageState, Prompt, Role, Sampling
 from chatapp.measure.compare.arms import Comparison
-from chatapp.measure.compare.comparison import ArmText, Comparing, Event, Plan, WarmingUp
+from chatapp.measure.compare.comparison import ArmText, Comparing, ComparisonPlan, Event, WarmingUp
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ class CompareState:
 
 
 async def run(
-    plan: Plan,
+    plan: ComparisonPlan,
     engines: AppEngines,
     comparisons: Comparisons,
     publish: Callable[[CompareState], None],
@@ -57,7 +56,9 @@ async def run(
             publish(replace(state, comparison=comparisons.keep(comparing.result)))
 
 
-def plan_of_text(prompt: Prompt, text: str, rounds: int, tokens: int, temperature: float) -> Plan:
+def plan_of_text(
+    prompt: Prompt, text: str, rounds: int, tokens: int, temperature: float
+) -> ComparisonPlan:
     """Of a prompt by itself. Raises InputError when it cannot be asked."""
     checked = check_message(text)
     check_length(prompt, checked)
@@ -67,7 +68,7 @@ def plan_of_text(prompt: Prompt, text: str, rounds: int, tokens: int, temperatur
 
 def plan_of(
     prompt: Prompt, said: Sequence[Message], rounds: int, tokens: int, temperature: float
-) -> Plan:
+) -> ComparisonPlan:
     """Of a conversation, which ends with the user message to be answered."""
     fitted = fit(prompt, said)
     kept = [message for message in said if message.text][fitted.dropped_messages :]
@@ -77,4 +78,4 @@ def plan_of(
         seed=1 if temperature else None,
     )
     messages = tuple((message.role, message.text) for message in kept)
-    return Plan(messages, fitted.ids, detect(said[-1].text), sampling, rounds)
+    return ComparisonPlan(messages, fitted.ids, detect(said[-1].text), sampling, rounds)

@@ -11,10 +11,9 @@ from typing import Protocol
 
 from chatapp import locations
 from chatapp.devices import Device
-from chatapp.domain import EngineState, EngineStatus, Pair, Tree
+from chatapp.domain import EngineState, EngineStatus, Pair, Prompt, Tree
 from chatapp.engine.client import EngineClient
-from chatapp.engine.engine import Prompt
-from chatapp.engine.process.engine import Engine
+from chatapp.engine.process.local_engine import LocalEngine
 from chatapp.engine.process.temporary import temporary_engine
 from chatapp.engine.prompt import ChatPrompt
 from chatapp.errors import EngineError, InputError
@@ -35,7 +34,7 @@ class ReadyEngine(Protocol):
     def status(self) -> EngineStatus: ...
 
 
-class ManagedEngine(ReadyEngine, Protocol):
+class AppEngine(ReadyEngine, Protocol):
     """What the manager of the app's engine offers here."""
 
     def prompt(self) -> Prompt: ...
@@ -67,7 +66,7 @@ class AppEngines:
     """The app's engine, whenever no reply is being written."""
 
     def __init__(
-        self, manager: ManagedEngine, settings: Settings, chatting: Callable[[], bool]
+        self, manager: AppEngine, settings: Settings, chatting: Callable[[], bool]
     ) -> None:
         self._manager, self._settings, self._chatting = manager, settings, chatting
 
@@ -142,7 +141,7 @@ class TemporaryEngines:
         return replace(self, pair=replace(self.pair, tree=tree))
 
     def setting(self) -> Setting:
-        status = Engine(self.pair, self.device, self._log("engine")).status()
+        status = LocalEngine(self.pair, self.device, self._log("engine")).status()
         return setting_of(status, self.arguments)
 
     def prompt(self) -> Prompt:

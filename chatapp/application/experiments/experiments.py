@@ -8,7 +8,7 @@ from typing import Literal
 from chatapp import locations
 from chatapp.application.experiments import compare, mt_bench, tune
 from chatapp.application.experiments.compare import CompareState
-from chatapp.application.experiments.engines import AppEngines, ManagedEngine
+from chatapp.application.experiments.engines import AppEngine, AppEngines
 from chatapp.application.experiments.mt_bench import MtBenchState
 from chatapp.application.experiments.runner import Experiment, Publish, Runner
 from chatapp.application.experiments.tune import TuneState
@@ -16,11 +16,10 @@ from chatapp.chat.auto import Auto
 from chatapp.chat.comparisons import Comparisons
 from chatapp.chat.store import Store
 from chatapp.chat.traces import Traces
-from chatapp.domain import Tree
-from chatapp.engine.engine import Prompt
+from chatapp.domain import Prompt, Tree
 from chatapp.measure.bench.job import Job
 from chatapp.measure.compare.arms import Setting
-from chatapp.measure.compare.comparison import Plan
+from chatapp.measure.compare.comparison import ComparisonPlan
 from chatapp.settings import Settings
 
 Kind = Literal["compare", "bench", "tune"]
@@ -30,9 +29,7 @@ AnyExperiment = Experiment[CompareState] | Experiment[MtBenchState] | Experiment
 class Experiments:
     """``chatting`` tells whether a reply is being written; set by the page."""
 
-    def __init__(
-        self, store: Store, manager: ManagedEngine, auto: Auto, settings: Settings
-    ) -> None:
+    def __init__(self, store: Store, manager: AppEngine, auto: Auto, settings: Settings) -> None:
         self.traces, self.comparisons, self.auto = Traces(store), Comparisons(store), auto
         self.chatting: Callable[[], bool] = lambda: False
         self.changed: Callable[[], None] = lambda: None
@@ -63,7 +60,7 @@ class Experiments:
     def setting(self) -> Setting:
         return self._engines.setting()
 
-    def compare(self, plan: Plan) -> Experiment[CompareState]:
+    def compare(self, plan: ComparisonPlan) -> Experiment[CompareState]:
         async def work(publish: Publish[CompareState]) -> None:
             await compare.run(plan, self._engines, self.comparisons, publish)
 

@@ -17,7 +17,7 @@ from chatapp.errors import UsageError
 from chatapp.measure.bench import bench_report
 from chatapp.measure.bench.job import Arm, Job
 from chatapp.measure.bench.journal import Journal
-from chatapp.measure.bench.mt_bench import Bench, Progress
+from chatapp.measure.bench.mt_bench import BenchProgress, MtBench
 from chatapp.measure.bench.questions import read_questions
 
 # Which arms one engine answers, and whether that engine has a draft.
@@ -33,7 +33,7 @@ class MtBenchState:
     at the end with its intervals."""
 
     found: int = 0
-    progress: Progress | None = None
+    progress: BenchProgress | None = None
     report: bench_report.Document | None = None
 
 
@@ -59,7 +59,7 @@ async def run(
     setting = engines.setting()
     journal = Journal(folder / "mt-bench.jsonl", job.fingerprint(setting))
     found = len(journal.answers)
-    bench = Bench(job, journal, engines.prompt(), machine=engines.machine)
+    bench = MtBench(job, journal, engines.prompt(), machine=engines.machine)
     publish(MtBenchState(found))
 
     def report(spread: bool) -> bench_report.Document:

@@ -10,10 +10,9 @@ from typing import Any
 
 from chatapp.application.experiments.engines import TemporaryEngines
 from chatapp.chat.language import detect
-from chatapp.domain import Role, Sampling
-from chatapp.engine.engine import Prompt as ChatPrompt
+from chatapp.domain import Prompt, Role, Sampling
 from chatapp.measure.bench.questions import own_sets, read_questions
-from chatapp.measure.bench.switch_bench import Prompt, SwitchBench, report
+from chatapp.measure.bench.switch_bench import SwitchBench, SwitchPrompt, report
 
 ROUNDS = 5
 MAX_TOKENS = 128
@@ -64,7 +63,7 @@ async def run(
     }
 
 
-def prompts_for(pair_name: str, prompt: ChatPrompt) -> Sequence[Prompt]:
+def prompts_for(pair_name: str, prompt: Prompt) -> Sequence[SwitchPrompt]:
     """As many Chinese as English questions, spread over what the project's sets ask."""
     found = []
     for path in own_sets(pair_name):
@@ -72,5 +71,7 @@ def prompts_for(pair_name: str, prompt: ChatPrompt) -> Sequence[Prompt]:
         step = max(1, len(questions) // PROMPTS_PER_LANGUAGE)
         for question in questions[::step][:PROMPTS_PER_LANGUAGE]:
             text = question.turns[0]
-            found.append(Prompt(text, detect(text), tuple(prompt.encode([(Role.USER, text)]))))
+            found.append(
+                SwitchPrompt(text, detect(text), tuple(prompt.encode([(Role.USER, text)])))
+            )
     return found

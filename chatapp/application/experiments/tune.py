@@ -13,8 +13,7 @@ from chatapp.application.experiments.engines import TemporaryEngines
 from chatapp.chat.choices import keep_tree
 from chatapp.chat.language import detect
 from chatapp.chat.store import Store
-from chatapp.domain import Pair, Role, Sampling, Tree
-from chatapp.engine.engine import Prompt
+from chatapp.domain import Pair, Prompt, Role, Sampling, Tree
 from chatapp.errors import UsageError
 from chatapp.measure.bench import tune_report
 from chatapp.measure.bench.questions import read_questions

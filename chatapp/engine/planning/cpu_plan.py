@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatapp.engine.planning.row import Row
+from chatapp.engine.planning.row import MemoryRow
 from chatapp.pairs.files.shapes import PlannedPair
 from chatapp.units import MIB
 
@@ -11,13 +11,13 @@ PROCESS_BYTES = 3 * 550 * MIB
 CPU_DTYPE = "float32"
 
 
-def cpu_rows(pair: PlannedPair, kv_tokens: int) -> tuple[Row, ...]:
+def cpu_rows(pair: PlannedPair, kv_tokens: int) -> tuple[MemoryRow, ...]:
     """``kv_tokens`` is what the command line gives the KV cache."""
     target, draft = pair.target, pair.draft
     return (
-        Row("processes", PROCESS_BYTES, estimated=True),
-        Row("target", target.weight_bytes(CPU_DTYPE)),
-        Row("draft", draft.weight_bytes(CPU_DTYPE)),
-        Row("kv_target", kv_tokens * target.kv_bytes_per_token(CPU_DTYPE)),
-        Row("kv_draft", kv_tokens * draft.kv_bytes_per_token(CPU_DTYPE)),
+        MemoryRow("processes", PROCESS_BYTES, estimated=True),
+        MemoryRow("target", target.weight_bytes(CPU_DTYPE)),
+        MemoryRow("draft", draft.weight_bytes(CPU_DTYPE)),
+        MemoryRow("kv_target", kv_tokens * target.kv_bytes_per_token(CPU_DTYPE)),
+        MemoryRow("kv_draft", kv_tokens * draft.kv_bytes_per_token(CPU_DTYPE)),
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from chatapp.domain import Card
 from chatapp.engine.planning.budget import RESERVE_BYTES, Budget
 from chatapp.engine.planning.presets import Preset
-from chatapp.engine.planning.row import Note, Row
+from chatapp.engine.planning.row import MemoryRow, Note
 from chatapp.engine.planning.rows import rows
 from chatapp.pairs.files.shapes import PlannedPair
 from chatapp.units import memory_gb
@@ -30,7 +30,7 @@ class MemoryPlan:
     pair: PlannedPair
     preset: Preset
     card_bytes: int
-    rows: tuple[Row, ...]
+    rows: tuple[MemoryRow, ...]
     fits: bool
     kv_bytes_per_token: int
     kv_tokens: int

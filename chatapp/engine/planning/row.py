@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class MemoryRow:
     """One thing that takes memory: ``plan.rows.KEY`` names it, ``plan.sources.KEY`` with
     ``values`` says where it comes from."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from chatapp.domain import Pair
 from chatapp.engine.command import Device
-from chatapp.engine.process.engine import Engine
+from chatapp.engine.process.local_engine import LocalEngine
 
 START_TIMEOUT_S = 3600  # the first start on a card compiles its kernels
 
@@ -20,10 +20,10 @@ async def temporary_engine(
     log_path: Path,
     extra: Sequence[str] = (),
     speculation: bool = True,
-) -> AsyncIterator[Engine]:
+) -> AsyncIterator[LocalEngine]:
     """Raises EngineError when it does not get ready."""
     log_path.parent.mkdir(parents=True, exist_ok=True)
-    engine = Engine(pair, device, log_path, extra, speculation=speculation)
+    engine = LocalEngine(pair, device, log_path, extra, speculation=speculation)
     try:
         await engine.start()
         await engine.ready(START_TIMEOUT_S)

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import httpx
 
-from chatapp.domain import Role
-from chatapp.engine.engine import Prompt
+from chatapp.domain import Prompt, Role
 from chatapp.engine.prompt import ChatPrompt
 from chatapp.engine.remote.address import Address
 from chatapp.engine.remote.capabilities import Capabilities
-from chatapp.engine.remote.client import connection
-from chatapp.engine.remote.prompt import RemotePrompt
+from chatapp.engine.remote.remote_client import connection
+from chatapp.engine.remote.remote_prompt import RemotePrompt
 from chatapp.errors import PairError
 from chatapp.pairs.files.folders import ModelFolders
 

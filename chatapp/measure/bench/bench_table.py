@@ -19,7 +19,7 @@ from chatapp.measure.reply.metrics import decode_speed
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ResultRow:
     """``category`` None: the whole set. ``identical`` of ``compared`` answers are the same
     text in both arms. The names are those of the JSON report."""
 
@@ -48,7 +48,7 @@ class _Question:
     off: tuple[float, float]
 
 
-def table(answers: Iterable[Answer], spread: bool = True) -> list[Row]:
+def table(answers: Iterable[Answer], spread: bool = True) -> list[ResultRow]:
     """One row per set and number of streams, and below it one per category. Without
     ``spread`` there are no intervals and no categories, and it costs next to nothing."""
     known = list(answers)
@@ -61,7 +61,7 @@ def table(answers: Iterable[Answer], spread: bool = True) -> list[Row]:
     return rows
 
 
-def _row(answers: Sequence[Answer], category: str | None, spread: bool) -> Row:
+def _row(answers: Sequence[Answer], category: str | None, spread: bool) -> ResultRow:
     on = [one for one in answers if one.arm == "on"]
     off = [one for one in answers if one.arm != "on"]
     pooled = average(one.figures for one in on)
@@ -70,7 +70,7 @@ def _row(answers: Sequence[Answer], category: str | None, spread: bool) -> Row:
         _estimate(questions, statistic, spread) for statistic in (_on_speed, _off_speed, _ratio)
     )
     compared, identical = _same(on, off)
-    return Row(
+    return ResultRow(
         set=answers[0].set,
         parallel=answers[0].parallel,
         category=category,

@@ -11,9 +11,8 @@ import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Protocol
 
-from chatapp.domain import ReplyMetrics, Role, Sampling
+from chatapp.domain import Prompt, ReplyMetrics, Role, Sampling
 from chatapp.measure.bench.job import Answer, Arm, Block, Job, blocks
 from chatapp.measure.bench.journal import Journal
 from chatapp.measure.bench.questions import Question
@@ -25,17 +24,8 @@ from chatapp.measure.stream import Stream, read
 _LEAST_ROOM = 16
 
 
-class Prompt(Protocol):
-    """What ``engine.prompt.ChatPrompt`` offers here."""
-
-    @property
-    def context_length(self) -> int: ...
-
-    def encode(self, messages: Sequence[tuple[Role, str]]) -> list[int]: ...
-
-
 @dataclass(frozen=True, slots=True)
-class Progress:
+class BenchProgress:
     """Questions done and in all; ``seconds_left`` is None until something was measured."""
 
     done: int
@@ -44,7 +34,7 @@ class Progress:
     seconds_left: float | None
 
 
-class Bench:
+class MtBench:
     """``clock`` is monotonic."""
 
     def __init__(
@@ -60,7 +50,7 @@ class Bench:
         self._blocks = tuple(blocks(job))
         self._seconds: dict[tuple[str, int], list[float]] = {}
 
-    async def run(self, stream: Stream, arms: Sequence[Arm]) -> AsyncGenerator[Progress]:
+    async def run(self, stream: Stream, arms: Sequence[Arm]) -> AsyncGenerator[BenchProgress]:
         """Whatever of these arms is not in the journal yet. Stop reading at any point."""
         for arm in arms:
             if self.left((arm,)):
@@ -75,16 +65,16 @@ class Bench:
         """Whether there is anything left to ask in these arms."""
         return any(block.arm in arms and self._open(block) for block in self._blocks)
 
-    def progress(self, block: Block) -> Progress:
+    def progress(self, block: Block) -> BenchProgress:
         total = sum(len(block.questions) for block in self._blocks)
         left = [(other, len(self._open(other))) for other in self._blocks]
         done = total - sum(count for _, count in left)
-        return Progress(done, total, block, self._time_left(left))
+        return BenchProgress(done, total, block, self._time_left(left))
 
     def _open(self, block: Block) -> list[Question]:
         return [q for q in block.questions if not self._journal.knows(block.key(q))]
 
-    async def _run_block(self, stream: Stream, block: Block) -> AsyncGenerator[Progress]:
+    async def _run_block(self, stream: Stream, block: Block) -> AsyncGenerator[BenchProgress]:
         left = self._open(block)
         yield self.progress(block)
         finished: asyncio.Queue[BaseException | None] = asyncio.Queue()

@@ -21,7 +21,7 @@ ARMS = ("plain", "off", "on")
 
 
 @dataclass(frozen=True, slots=True)
-class Prompt:
+class SwitchPrompt:
     """``ids`` are what the engine gets; ``language`` is that of the question."""
 
     text: str
@@ -30,8 +30,8 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    prompt: Prompt
+class SwitchAnswer:
+    prompt: SwitchPrompt
     text: str
     figures: ReplyMetrics
 
@@ -40,7 +40,7 @@ class Answer:
 class Round:
     """Arm → its answers to all prompts, in order."""
 
-    answers: Mapping[str, tuple[Answer, ...]]
+    answers: Mapping[str, tuple[SwitchAnswer, ...]]
 
     def tokens_per_second(self, arm: str) -> float:
         """Decode speed over all prompts of the round; 0 where no reply took any time."""
@@ -52,14 +52,14 @@ class SwitchBench:
     """Give it one stream per arm; ``run`` yields after each round how many were measured."""
 
     streams: Mapping[str, Stream]
-    prompts: Sequence[Prompt]
+    prompts: Sequence[SwitchPrompt]
     rounds: int
     sampling: Sampling
     done: list[Round] = field(default_factory=list)
 
     async def run(self) -> AsyncGenerator[int]:
         for number in range(self.rounds + 1):
-            answers: dict[str, list[Answer]] = {arm: [] for arm in ARMS}
+            answers: dict[str, list[SwitchAnswer]] = {arm: [] for arm in ARMS}
             for at, prompt in enumerate(self.prompts):
                 for arm in _rotated(number + at):
                     answers[arm].append(await self._answer(arm, prompt))
@@ -67,10 +67,10 @@ class SwitchBench:
                 self.done.append(Round({arm: tuple(got) for arm, got in answers.items()}))
             yield number
 
-    async def _answer(self, arm: str, prompt: Prompt) -> Answer:
+    async def _answer(self, arm: str, prompt: SwitchPrompt) -> SwitchAnswer:
         on = arm == "on"
         text, trace = await read(self.streams[arm](prompt.ids, self.sampling, on), on)
-        return Answer(prompt, text, figures_of(trace))
+        return SwitchAnswer(prompt, text, figures_of(trace))
 
 
 def report(rounds: Sequence[Round]) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def report(rounds: Sequence[Round]) -> dict[str, Any]:
     return told
 
 
-def _accept_length(answers: Sequence[Answer]) -> float | None:
+def _accept_length(answers: Sequence[SwitchAnswer]) -> float | None:
     return average(answer.figures for answer in answers).accept_length
 
 

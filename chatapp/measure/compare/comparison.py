@@ -24,7 +24,7 @@ WARM_UP_TOKENS = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ComparisonPlan:
     """What to compare. ``prompt_ids`` is what the engine gets for ``messages``."""
 
     messages: tuple[tuple[Role, str], ...]
@@ -63,7 +63,7 @@ class Comparing:
     def __init__(
         self,
         stream: Stream,
-        plan: Plan,
+        plan: ComparisonPlan,
         setting: Setting,
         clock: Callable[[], float] = time.time,
         machine: Machine | None = None,

@@ -26,7 +26,7 @@ class Decoder(Protocol):
     def decode(self, ids: Sequence[int], skip_special_tokens: bool = True) -> str: ...
 
 
-class Source(StrEnum):
+class TokenSource(StrEnum):
     """How a token came: guessed by the draft and accepted, gained from the target by a
     verify step (the bonus), or from the target alone: the prompt's pass, or a step with
     speculation off."""
@@ -42,10 +42,10 @@ class Piece:
 
     text: str
     token_ids: tuple[int, ...]
-    sources: tuple[Source, ...]
+    sources: tuple[TokenSource, ...]
 
     @property
-    def source(self) -> Source:
+    def source(self) -> TokenSource:
         """Of its last token, which made the characters whole."""
         return self.sources[-1]
 
@@ -90,7 +90,7 @@ def groups(trace: Trace, decoder: Decoder) -> tuple[Group, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class TokenRun:
     """Tokens ``start`` to ``end`` (excluded), which are whole characters."""
 
     start: int
@@ -98,7 +98,7 @@ class Run:
     text: str
 
 
-def whole_characters(token_ids: Sequence[int], decoder: Decoder) -> list[Run]:
+def whole_characters(token_ids: Sequence[int], decoder: Decoder) -> list[TokenRun]:
     """The shortest runs of tokens that are whole characters."""
     runs = []
     start = before = 0
@@ -108,7 +108,7 @@ def whole_characters(token_ids: Sequence[int], decoder: Decoder) -> list[Run]:
         text = decoder.decode(list(token_ids[before:end]))
         whole = not text.endswith(_BROKEN) or end - start >= _LONGEST
         if whole or end == len(token_ids):
-            runs.append(Run(start, end, text[len(context) :]))
+            runs.append(TokenRun(start, end, text[len(context) :]))
             before, start = start, end
     return runs
 
@@ -124,18 +124,18 @@ def _lengths(trace: Trace) -> list[int]:
     return lengths
 
 
-def _sources(speculation: bool, lengths: list[int]) -> tuple[Source, ...]:
+def _sources(speculation: bool, lengths: list[int]) -> tuple[TokenSource, ...]:
     if not speculation:
-        return (Source.TARGET,) * len(lengths)
-    sources = [Source.TARGET] * lengths[0]
+        return (TokenSource.TARGET,) * len(lengths)
+    sources = [TokenSource.TARGET] * lengths[0]
     for length in lengths[1:]:
-        sources += [*[Source.DRAFTED] * (length - 1), Source.BONUS]
+        sources += [*[TokenSource.DRAFTED] * (length - 1), TokenSource.BONUS]
     return tuple(sources)
 
 
-def _bundles(runs: list[Run], step_of: list[int]) -> list[list[Run]]:
+def _bundles(runs: list[TokenRun], step_of: list[int]) -> list[list[TokenRun]]:
     """Runs of one step together; a run over two steps brings both together."""
-    bundles: list[list[Run]] = []
+    bundles: list[list[TokenRun]] = []
     for run in runs:
         if bundles and step_of[bundles[-1][-1].end - 1] == step_of[run.start]:
             bundles[-1].append(run)

@@ -20,10 +20,15 @@ from typing import Any
 
 from chatapp.errors import PairError
 from chatapp.pairs.catalogue import known_pairs
-from chatapp.pairs.download.download_progress import DownloadState, FileProgress, Meter, Progress
+from chatapp.pairs.download.download_progress import (
+    DownloadProgress,
+    DownloadState,
+    FileProgress,
+    Meter,
+)
 from chatapp.pairs.download.fetch import PUBLISHED, Fetch, part_of
 from chatapp.pairs.download.sources import first_that_has
-from chatapp.pairs.download.transfer import Listing, RemoteFile, Source
+from chatapp.pairs.download.transfer import DownloadSource, Listing, RemoteFile
 from chatapp.pairs.files.folders import PARTIAL, ModelFolders
 from chatapp.pairs.locate import repositories
 from chatapp.units import disk_gb
@@ -41,7 +46,7 @@ class _Model:
     """One model to fetch. ``changes`` go into its config.json."""
 
     folder: Path
-    source: Source
+    source: DownloadSource
     listing: Listing
     changes: Mapping[str, Any]
 
@@ -53,7 +58,7 @@ class Download:
         self,
         name: str,
         models: ModelFolders,
-        ask: Callable[[], Sequence[Source]],
+        ask: Callable[[], Sequence[DownloadSource]],
         free_bytes: Callable[[Path], int] = lambda place: shutil.disk_usage(place).free,
     ) -> None:
         self._names = repositories(name)
@@ -69,12 +74,12 @@ class Download:
         self._thread = threading.Thread(target=self._run, name="download", daemon=True)
         self._thread.start()
 
-    def wait(self, timeout: float | None = None) -> Progress:
+    def wait(self, timeout: float | None = None) -> DownloadProgress:
         if self._thread is not None:
             self._thread.join(timeout)
         return self.progress()
 
-    def progress(self) -> Progress:
+    def progress(self) -> DownloadProgress:
         progress = self._meter.now()
         paused = not self._going.is_set() and not progress.state.ended
         return replace(progress, state=DownloadState.PAUSED) if paused else progress
@@ -114,7 +119,7 @@ class Download:
             for model in models:
                 self._fetch(model)
 
-    def _model(self, name: str, asked: tuple[Source, ...]) -> _Model:
+    def _model(self, name: str, asked: tuple[DownloadSource, ...]) -> _Model:
         self._stop_if_asked(0)
         source, listing = first_that_has(name, list(asked))
         folder = self._models.folder(name)

@@ -41,7 +41,7 @@ class FileProgress:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class DownloadProgress:
     """``error`` is an error key with its values once the download has failed."""
 
     name: str
@@ -73,11 +73,11 @@ class Meter:
     def __init__(self, name: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._lock = threading.Lock()
         self._clock = clock
-        self._progress = Progress(name)
+        self._progress = DownloadProgress(name)
         self._places: dict[tuple[str, str], int] = {}
         self._arrived: deque[tuple[float, int]] = deque()
 
-    def now(self) -> Progress:
+    def now(self) -> DownloadProgress:
         with self._lock:
             return replace(self._progress, bytes_per_second=self._speed())
 

@@ -16,7 +16,13 @@ from pathlib import Path
 
 from chatapp.errors import PairError
 from chatapp.pairs.download.download_progress import DownloadState, Meter
-from chatapp.pairs.download.transfer import ConnectionLost, Listing, RemoteFile, Source, SourceBusy
+from chatapp.pairs.download.transfer import (
+    ConnectionLost,
+    DownloadSource,
+    Listing,
+    RemoteFile,
+    SourceBusy,
+)
 from chatapp.pairs.files.folders import PARTIAL, size_of
 
 PUBLISHED = ".published"
@@ -30,7 +36,7 @@ class Fetch:
     """``pause(seconds)`` waits and raises when the person wants to stop; with 0 it only
     looks. It is called for every block."""
 
-    source: Source
+    source: DownloadSource
     listing: Listing
     folder: Path
     meter: Meter

@@ -10,12 +10,14 @@ import os
 from collections.abc import Mapping
 
 from chatapp.errors import UsageError
-from chatapp.pairs.download.transfer import Listing, Source, SourceError
+from chatapp.pairs.download.transfer import DownloadSource, Listing, SourceError
 
 NAMES = ("auto", "mirror", "huggingface", "modelscope")
 
 
-def sources(chosen: str = "auto", environment: Mapping[str, str] = os.environ) -> list[Source]:
+def sources(
+    chosen: str = "auto", environment: Mapping[str, str] = os.environ
+) -> list[DownloadSource]:
     """In the order in which they are asked. The client libraries are imported here only."""
     from chatapp.pairs.download.huggingface import HUB, HuggingFace
 
@@ -26,12 +28,12 @@ def sources(chosen: str = "auto", environment: Mapping[str, str] = os.environ) -
         from chatapp.pairs.download import modelscope
 
         endpoint = environment.get("MODELSCOPE_ENDPOINT", "").strip() or modelscope.HUB
-        second: list[Source] = [modelscope.ModelScope(endpoint)]
+        second: list[DownloadSource] = [modelscope.ModelScope(endpoint)]
         return second if chosen == "modelscope" else [HuggingFace(), *second]
     return [HuggingFace(HUB if chosen == "huggingface" else mirror)]
 
 
-def first_that_has(model: str, asked: list[Source]) -> tuple[Source, Listing]:
+def first_that_has(model: str, asked: list[DownloadSource]) -> tuple[DownloadSource, Listing]:
     """The first source that answers and has ``model``. Raises the last SourceError."""
     refusal: SourceError | None = None
     for source in asked:

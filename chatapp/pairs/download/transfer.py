@@ -53,7 +53,7 @@ class Stream:
     chunks: Iterator[bytes]
 
 
-class Source(Protocol):
+class DownloadSource(Protocol):
     """A hub. Both calls raise SourceError."""
 
     name: str
@@ -112,4 +112,4 @@ def _seconds(text: str | None) -> float | None:
         return None
 
 
-Sources = Callable[[], tuple[Source, ...]]
+Sources = Callable[[], tuple[DownloadSource, ...]]

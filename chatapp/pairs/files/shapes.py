@@ -17,7 +17,7 @@ DRAFT_FEATURES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Attention:
+class AttentionShape:
     """``kv_heads`` below ``heads`` is grouped-query attention."""
 
     heads: int
@@ -44,7 +44,7 @@ class TargetShape:
     hidden: int
     intermediate: int
     vocabulary: int
-    attention: Attention
+    attention: AttentionShape
     tied: bool
     context: int
     norms_qk: bool = True
@@ -103,7 +103,7 @@ class DraftShape:
     intermediate: int
     vocabulary: int
     draft_vocabulary: int
-    attention: Attention
+    attention: AttentionShape
     context: int
     target_hidden: int
     features: int = DRAFT_FEATURES
@@ -161,9 +161,9 @@ def feature_layers(draft: Mapping[str, Any]) -> tuple[int, ...]:
     return tuple(int(layer) for layer in eagle.get("eagle_aux_hidden_state_layer_ids") or ())
 
 
-def _attention(config: Mapping[str, Any]) -> Attention:
+def _attention(config: Mapping[str, Any]) -> AttentionShape:
     heads = int(config["num_attention_heads"])
-    return Attention(
+    return AttentionShape(
         heads=heads,
         kv_heads=int(config.get("num_key_value_heads") or heads),
         head_dim=int(config.get("head_dim") or int(config["hidden_size"]) // heads),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from chatapp.domain import Pair
-from chatapp.pairs.files.shapes import Attention, PlannedPair
+from chatapp.pairs.files.shapes import AttentionShape, PlannedPair
 
 
 def write_configurations(folder: Path, planned: PlannedPair) -> Pair:
@@ -53,7 +53,7 @@ def write_configurations(folder: Path, planned: PlannedPair) -> Pair:
     )
 
 
-def _attention(attention: Attention) -> dict[str, int]:
+def _attention(attention: AttentionShape) -> dict[str, int]:
     return {
         "num_attention_heads": attention.heads,
         "num_key_value_heads": attention.kv_heads,

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from chatapp.domain import Pair, Role, Sampling
-from chatapp.engine.process.engine import Engine
+from chatapp.engine.process.local_engine import LocalEngine
 from chatapp.engine.prompt import ChatPrompt
 from chatapp.errors import EngineError
 from chatapp.measure.reply.averages import average
@@ -40,7 +40,7 @@ async def engine_lengths(folder: Path, report: Report) -> dict[str, float]:
     """Tokens per verify step by language, over the same questions as computed."""
     pair = replace(locate(str(folder)), tree=PUBLISHED_TREE)
     with tempfile.TemporaryDirectory() as scratch:
-        engine = Engine(pair, "cpu", Path(scratch) / "engine.log")
+        engine = LocalEngine(pair, "cpu", Path(scratch) / "engine.log")
         report(f"engine: starting with the tree {pair.tree}")
         await engine.start()
         try:
@@ -50,7 +50,7 @@ async def engine_lengths(folder: Path, report: Report) -> dict[str, float]:
             await engine.stop()
 
 
-async def length(engine: Engine, pair: Pair, language: str) -> float:
+async def length(engine: LocalEngine, pair: Pair, language: str) -> float:
     prompt = ChatPrompt(pair.target, pair.context_length)
     turns = held_out_questions(SEED, language, QUESTIONS)[:ACCEPTANCE_QUESTIONS]
     sampling = Sampling(max_tokens=MOST_TOKENS)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from chatapp.training.dialogues import dialogue, dialogues
 from chatapp.training.learn.recipe import Recipe
-from chatapp.training.learn.training_run import Report, Run
+from chatapp.training.learn.training_run import Report, TrainingRun
 from chatapp.training.model.draft import Draft
 from chatapp.training.model.generate import greedy
 from chatapp.training.model.halves import Losses, rows_of
@@ -165,11 +165,11 @@ class DraftMaker:
         return new_draft(self.recipe, target, torch.tensor(self.hot)), losses
 
 
-def draft_run(maker: DraftMaker, path: Path, alone: bool = False) -> Run[Draft]:
+def draft_run(maker: DraftMaker, path: Path, alone: bool = False) -> TrainingRun[Draft]:
     """The draft's run: Muon moves the layer and ``fc``, Adam the head and the norms."""
 
     def matrices(model: Draft) -> list[nn.Parameter]:
         moved = [*model.midlayer.parameters(), *model.fc.parameters()]
         return [weight for weight in moved if weight.dim() == 2]
 
-    return Run("draft", maker.recipe.draft.pace, maker, matrices, path, alone)
+    return TrainingRun("draft", maker.recipe.draft.pace, maker, matrices, path, alone)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from chatapp.training.dialogues import dialogue
 from chatapp.training.learn.recipe import Recipe
-from chatapp.training.learn.training_run import Run
+from chatapp.training.learn.training_run import TrainingRun
 from chatapp.training.model.halves import Losses, rows_of
 from chatapp.training.model.target import Target
 from chatapp.training.model.tokenizer import ChatFormat
@@ -75,11 +75,15 @@ class TargetMaker:
         return Target(self.recipe.target.shape), losses
 
 
-def target_run(recipe: Recipe, tokenizer: str, path: Path, alone: bool = False) -> Run[Target]:
+def target_run(
+    recipe: Recipe, tokenizer: str, path: Path, alone: bool = False
+) -> TrainingRun[Target]:
     """The target's run: Muon moves the matrices of its layers, Adam all the rest."""
     numbers = recipe.target
 
     def matrices(model: Target) -> list[nn.Parameter]:
         return [weight for weight in model.model.layers.parameters() if weight.dim() == 2]
 
-    return Run("target", numbers.pace, TargetMaker(recipe, tokenizer), matrices, path, alone)
+    return TrainingRun(
+        "target", numbers.pace, TargetMaker(recipe, tokenizer), matrices, path, alone
+    )

@@ -23,7 +23,7 @@ Report = Callable[[str], None]
 REPORT_EVERY = 10
 
 
-class Run(Generic[M]):
+class TrainingRun(Generic[M]):
     def __init__(
         self,
         name: str,

@@ -29,7 +29,7 @@ TOKENS = (64, 256, 512)
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class BenchmarkForm:
     """``questions`` is one of ours or a file of the person's; None: what fits the pair.
     ``limit`` 0: all questions."""
 
@@ -40,7 +40,7 @@ class Form:
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class TreeBar:
     """One tree of the landscape; shares are of the picture's width."""
 
     tree: str
@@ -58,7 +58,7 @@ class Bar:
 
 def pane(
     texts: Texts,
-    form: Form,
+    form: BenchmarkForm,
     bench: State[MtBenchState] | None,
     tune: State[TuneState] | None,
     folder: Path,
@@ -99,11 +99,11 @@ def pane(
     )
 
 
-def bars(texts: Texts, landscape: Landscape) -> list[Bar]:
+def bars(texts: Texts, landscape: Landscape) -> list[TreeBar]:
     return [_bar(texts, landscape, attempt) for attempt in landscape.attempts]
 
 
-def _bar(texts: Texts, landscape: Landscape, attempt: Attempt) -> Bar:
+def _bar(texts: Texts, landscape: Landscape, attempt: Attempt) -> TreeBar:
     speedup, top = attempt.speedup, _top(landscape)
     current = attempt is landscape.current
     notes = []
@@ -113,7 +113,7 @@ def _bar(texts: Texts, landscape: Landscape, attempt: Attempt) -> Bar:
         notes.append(tune_report.left_words(landscape, attempt, texts))
     if attempt.failure:
         notes.append(texts(f"errors.{attempt.failure}.what"))
-    return Bar(
+    return TreeBar(
         tree=str(attempt.tree),
         share=_share(speedup.value if speedup else 0.0, top) or 0.0,
         low=_share(speedup.low if speedup else None, top),

@@ -29,7 +29,7 @@ TEMPERATURES = (0.0, 0.7, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class CompareForm:
     """What the pane's form says. ``until`` is the message of the conversation up to which
     is compared; None: the prompt that stands in the form."""
 
@@ -45,7 +45,7 @@ class Arm:
     on: bool
     figures: str
     text: str
-    groups: tuple[stepview.Shown, ...]
+    groups: tuple[stepview.StepGroup, ...]
     share: float
     seconds: float
     live: bool
@@ -53,7 +53,7 @@ class Arm:
 
 def pane(
     texts: Texts,
-    form: Form,
+    form: CompareForm,
     state: State[CompareState] | None,
     shown: Comparison | None,
     kept: list[Listed],
@@ -193,7 +193,7 @@ def _settled(
 
 def _drawn(
     texts: Texts, run: Run, text: str, decoder: Callable[[], Decoder]
-) -> list[stepview.Shown]:
+) -> list[stepview.StepGroup]:
     """By verify steps; nothing where another pair's tokens, or none, can be read."""
     try:
         found = groups(run.trace, decoder())

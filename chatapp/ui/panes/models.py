@@ -17,7 +17,7 @@ from chatapp.engine.planning.presets import presets
 from chatapp.errors import ProductError, error_words
 from chatapp.measure.machine.ledger import Ledger, Point, unbroken
 from chatapp.pairs.catalogue import names
-from chatapp.pairs.download.download_progress import DownloadState, Progress
+from chatapp.pairs.download.download_progress import DownloadProgress, DownloadState
 from chatapp.pairs.download.sources import NAMES as SOURCES
 from chatapp.texts import Texts
 from chatapp.ui import number_format
@@ -129,13 +129,13 @@ def _pair(texts: Texts, pair: PairState, busy: bool) -> dict[str, Any]:
     }
 
 
-def _share(progress: Progress | None) -> float | None:
+def _share(progress: DownloadProgress | None) -> float | None:
     if progress is None or not progress.total or progress.state.ended:
         return None
     return round(100 * progress.done / progress.total, 1)
 
 
-def _status(texts: Texts, progress: Progress | None) -> str:
+def _status(texts: Texts, progress: DownloadProgress | None) -> str:
     """``downloading, 1.2 of 8.5 GB, 14.2 MB/s, 8 min left (Hugging Face)``."""
     if progress is None:
         return ""
@@ -153,7 +153,7 @@ def _status(texts: Texts, progress: Progress | None) -> str:
     return " · ".join(parts)
 
 
-def _files(progress: Progress | None) -> list[dict[str, Any]]:
+def _files(progress: DownloadProgress | None) -> list[dict[str, Any]]:
     files = progress.files if progress else ()
     return [
         {

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from chatapp.chat.messages import clean
-from chatapp.measure.reply.steps import Decoder, Group, Source, groups
+from chatapp.measure.reply.steps import Decoder, Group, TokenSource, groups
 from chatapp.measure.reply.trace import Trace
 from chatapp.texts import Texts
 from chatapp.ui import number_format
@@ -22,7 +22,7 @@ _IDS_SHOWN = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class StepGroup:
     """One group as it is drawn; ``at`` is when it came, for a replay."""
 
     tip: str
@@ -50,13 +50,13 @@ def matches(found: tuple[Group, ...], text: str) -> bool:
     return whole.startswith(text.rstrip("\ufffd"))
 
 
-def drawn(texts: Texts, trace: Trace, found: tuple[Group, ...]) -> list[Shown]:
+def drawn(texts: Texts, trace: Trace, found: tuple[Group, ...]) -> list[StepGroup]:
     shown, tokens = [], 0
     for number, group in enumerate(found):
         tokens += len(group.token_ids)
         pieces = tuple((piece.source.value, clean(piece.text)) for piece in group.pieces)
         tip = _tip(texts, trace, group)
-        shown.append(Shown(tip, number % 2 == 1, pieces, _at(trace, tokens)))
+        shown.append(StepGroup(tip, number % 2 == 1, pieces, _at(trace, tokens)))
     return shown
 
 
@@ -70,7 +70,7 @@ def _tip(texts: Texts, trace: Trace, group: Group) -> str:
         key = "prompt" if group.first == 0 else "step"
     else:
         key = "steps"
-    drafted = sum(s is Source.DRAFTED for piece in group.pieces for s in piece.sources)
+    drafted = sum(s is TokenSource.DRAFTED for piece in group.pieces for s in piece.sources)
     told = texts(
         f"evidence.steps.{key}",
         first=group.first,

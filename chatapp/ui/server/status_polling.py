@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse
 from chatapp.application.monitor import Moment
 from chatapp.texts import LANGUAGES, Texts
 from chatapp.ui.page import Page
-from chatapp.ui.panes import engine, memory, models, rail
+from chatapp.ui.panes import engine_box, memory, models, rail
 
 
 class StatusPolling:
@@ -41,9 +41,9 @@ class StatusPolling:
             "app": self._app,
             "revision": self._page.revision,
             "foot": rail.foot(texts, status),
-            "engine": engine.engine(texts, status),
-            "card": engine.card(texts, status),
-            "start": engine.start(texts, status),
+            "engine": engine_box.engine(texts, status),
+            "card": engine_box.card(texts, status),
+            "start": engine_box.start(texts, status),
             "memory": memory.memory(texts, moment),
             "strip-memory": escape(memory.strip(texts, moment.sample)),
         }

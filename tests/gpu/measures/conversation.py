@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Sequence
 import httpx
 
 from chatapp.domain import Role, Sampling
-from chatapp.engine.process.engine import Engine
+from chatapp.engine.process.local_engine import LocalEngine
 from chatapp.engine.prompt import ChatPrompt
 from tests.gpu.arithmetic import number
 from tests.gpu.asking import Answer, accept_length, answer, same_texts
@@ -19,7 +19,7 @@ ON_AGAIN = (True, False, True)
 
 
 async def conversation(
-    engine: Engine, prompt: ChatPrompt, texts: Sequence[str], count: int, tokens: int
+    engine: LocalEngine, prompt: ChatPrompt, texts: Sequence[str], count: int, tokens: int
 ) -> AsyncGenerator[Row]:
     """``count`` conversations of three turns; what counts is the third."""
     never, again = [], []
@@ -36,7 +36,7 @@ async def conversation(
 
 
 async def talk(
-    engine: Engine,
+    engine: LocalEngine,
     prompt: ChatPrompt,
     asked: Sequence[str],
     on: Sequence[bool],
@@ -62,7 +62,7 @@ def _cached(answers: Sequence[Answer]) -> str:
     return f"{cached:.0f} of {prompt:.0f}"
 
 
-async def _forget(engine: Engine) -> None:
+async def _forget(engine: LocalEngine) -> None:
     """SGLang drops its cached prefixes once nothing runs."""
     headers = {"Authorization": f"Bearer {engine.api_key}"}
     async with httpx.AsyncClient(trust_env=False, headers=headers, timeout=60) as client:

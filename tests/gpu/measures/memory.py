@@ -10,8 +10,8 @@ from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 
 from chatapp.engine.planning.cpu_plan import cpu_rows
 from chatapp.engine.planning.plan import MemoryPlan
-from chatapp.engine.planning.row import Row as PlanRow
-from chatapp.engine.process.engine import Engine
+from chatapp.engine.planning.row import MemoryRow
+from chatapp.engine.process.local_engine import LocalEngine
 from chatapp.measure.machine.ledger import EngineMemory, Ledger, LedgerRow, ledger
 from chatapp.measure.machine.sampler import MemorySampler
 from chatapp.pairs.files.shapes import PlannedPair
@@ -23,7 +23,7 @@ from tests.gpu.smi import SmiMemory, smi_memory
 
 
 async def memory(
-    engine: Engine, shapes: PlannedPair, plan: MemoryPlan | None
+    engine: LocalEngine, shapes: PlannedPair, plan: MemoryPlan | None
 ) -> AsyncGenerator[Row]:
     """``plan`` was made before the engine took its card; None: it runs on the CPU."""
     told = EngineMemory.told(await engine.client.server_info())
@@ -55,7 +55,7 @@ def by_smi(smi: SmiMemory, held: int | None) -> dict[str, int | None]:
 
 
 def memory_rows(
-    made: Ledger, planned: Sequence[PlanRow], seen: Mapping[str, int | None]
+    made: Ledger, planned: Sequence[MemoryRow], seen: Mapping[str, int | None]
 ) -> Iterator[Row]:
     by_key = {item.key: item for item in planned}
     for row in made.rows:
@@ -68,14 +68,14 @@ def memory_rows(
         yield Row("memory, tokens of the KV cache", value)
 
 
-def beside(row: LedgerRow, item: PlanRow | None, seen: Mapping[str, int | None]) -> str:
+def beside(row: LedgerRow, item: MemoryRow | None, seen: Mapping[str, int | None]) -> str:
     value = f"planned {_about(item, row.planned)}, real {gigabytes(row.real)}"
     if row.difference is not None:
         value += f" ({'+' if row.difference >= 0 else '−'}{gigabytes(abs(row.difference))})"
     return f"{value}, nvidia-smi {gigabytes(seen[row.key])}" if row.key in seen else value
 
 
-def _about(item: PlanRow | None, size: int | None) -> str:
+def _about(item: MemoryRow | None, size: int | None) -> str:
     return f"{'≈ ' if item and item.estimated else ''}{gigabytes(size)}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 
-from chatapp.engine.process.engine import Engine
+from chatapp.engine.process.local_engine import LocalEngine
 from tests.gpu.arithmetic import number
 from tests.gpu.asking import Answer, accept_length, ask, same_texts, speed
 from tests.gpu.row import Row
@@ -14,7 +14,7 @@ STREAMS_EACH = 2
 
 
 async def mixed(
-    engine: Engine,
+    engine: LocalEngine,
     ids: Sequence[Sequence[int]],
     tokens: int,
     on_alone: Sequence[Answer],

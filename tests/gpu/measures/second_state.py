@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 
-from chatapp.engine.process.engine import Engine
+from chatapp.engine.process.local_engine import LocalEngine
 from chatapp.measure.machine.ledger import SECOND_STATE
 from chatapp.texts import Texts
 from tests.gpu.arithmetic import gigabytes
 from tests.gpu.row import Row
 
 
-async def second_state(engine: Engine) -> AsyncGenerator[Row]:
+async def second_state(engine: LocalEngine) -> AsyncGenerator[Row]:
     status = engine.status()
     reason = Texts("en")(status.switch_reason) if status.switch_reason else ""
     yield Row("the switch", "available" if status.switch else f"not available: {reason}")

@@ -14,7 +14,7 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from chatapp.domain import Pair
-from chatapp.engine.process.engine import Engine
+from chatapp.engine.process.local_engine import LocalEngine
 from tests.engine.distribution import sample, two_sample_p
 from tests.engine.raw import Job, Raw
 from tests.gpu.row import Row
@@ -28,7 +28,7 @@ BEGINNING = "今天"
 SEED = {"sampling_seed": 7, "max_new_tokens": 32, "ignore_eos": True}
 
 
-async def temperature(engine: Engine, pair: Pair, samples: int) -> AsyncGenerator[Row]:
+async def temperature(engine: LocalEngine, pair: Pair, samples: int) -> AsyncGenerator[Row]:
     raw, ids = Raw(engine), beginning(pair)
     draw = partial(_draw, raw, ids, samples)
     off = await draw(SETTINGS, False, 1_000_000)

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from chatapp.domain import Tree
-from chatapp.engine.process.engine import Engine
+from chatapp.engine.process.local_engine import LocalEngine
 from tests.gpu.arithmetic import Speed, number
 from tests.gpu.arm import Arm
 from tests.gpu.asking import Answer, accept_length, argument, ask, speed
@@ -90,7 +90,7 @@ class Backend:
                 label = f"{'on' if on else 'off'}, {self._label(case)}, {subject.label}"
                 yield Row(label, value, simulated=subject.made_up and on)
 
-    async def _answers(self, engine: Engine, arm: Arm, on: bool) -> list[Answer]:
+    async def _answers(self, engine: LocalEngine, arm: Arm, on: bool) -> list[Answer]:
         ids = arm.ids(self.bench.large_texts())
         await ask(engine, ids[:1], 8, on)
         return await ask(engine, ids, self.bench.size.large_tokens, on)

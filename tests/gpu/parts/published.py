@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 
-from chatapp.engine.process.engine import Engine
+from chatapp.engine.process.local_engine import LocalEngine
 from chatapp.pairs.planned import planned
 from tests.gpu.arithmetic import Speed, number
 from tests.gpu.arm import Arm
@@ -49,7 +49,7 @@ async def _on(bench: Bench, subject: Subject, plain: Speeds) -> AsyncGenerator[R
 
 
 async def _arm(
-    engine: Engine,
+    engine: LocalEngine,
     bench: Bench,
     arm: Arm,
     subject: Subject,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 
-from chatapp.engine.process.engine import Engine
+from chatapp.engine.process.local_engine import LocalEngine
 from tests.gpu.arithmetic import number
 from tests.gpu.asking import Answer, accept_length, ask, same_texts, speed
 from tests.gpu.attempt import attempt
@@ -61,7 +61,7 @@ async def _switchable(bench: Bench, plain: list[Answer]) -> AsyncGenerator[Row]:
 
 
 async def _arm(
-    engine: Engine,
+    engine: LocalEngine,
     ids: Sequence[Sequence[int]],
     tokens: int,
     on: bool,

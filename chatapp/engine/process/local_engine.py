@@ -39,7 +39,7 @@ _log = logging.getLogger(__name__)
 _AT_REST = (EngineState.STOPPED, EngineState.FAILED)
 
 
-class Engine:
+class LocalEngine:
     """One engine at a time for ``pair`` on ``device``; its log is ``log_path``."""
 
     def __init__(

@@ -16,12 +16,11 @@ from pathlib import Path
 
 import httpx
 
-from chatapp.domain import Elsewhere, EngineState, EngineStatus, Notice
-from chatapp.engine.engine import Prompt
+from chatapp.domain import Elsewhere, EngineState, EngineStatus, Notice, Prompt
 from chatapp.engine.remote.address import Address
 from chatapp.engine.remote.capabilities import Capabilities, ask, identity
-from chatapp.engine.remote.client import RemoteClient, connection, fault
 from chatapp.engine.remote.files import prompt_of
+from chatapp.engine.remote.remote_client import RemoteClient, connection, fault
 from chatapp.errors import EngineError
 
 LOOK_EVERY_S = 2.0
