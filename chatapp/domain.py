@@ -141,7 +141,7 @@ class Prompt(Protocol):
 @dataclass(frozen=True, slots=True)
 class ReplyMetrics:
     """What was measured of one reply, or of what there is of it so far. Every field follows
-    from the record of its stream, by the formulas of ``measure/figures.py``.
+    from the record of its stream, by the formulas of ``measure/reply/metrics.py``.
 
     ``tokens_per_second`` is the decode speed, ``ttft_s`` the time to the first token,
     ``duration_s`` that to the last, ``verify_step_s`` the time of a verify step; None where

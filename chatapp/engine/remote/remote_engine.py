@@ -102,8 +102,9 @@ class RemoteEngine:
                     await self._look(client)
                 except _FAULTS as error:
                     self._lose(fault(error, self._address))
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._look_now.wait(), self._every_s)
+                with suppress(TimeoutError):  # not wait_for, which can lose a cancellation
+                    async with asyncio.timeout(self._every_s):
+                        await self._look_now.wait()
                 self._look_now.clear()
 
     async def _look(self, client: httpx.AsyncClient) -> None:
