@@ -42,7 +42,7 @@ document.addEventListener("keydown", (event) => {
 
 document.addEventListener("click", (event) => {
   const data = event.target.closest("button")?.dataset ?? {};
-  if (["select", "create"].includes(data.act)) look("chat");
+  if (["open", "create"].includes(data.act)) look("chat");
 });
 
 // A replay: every group appears when it came, at the measured speeds, both lanes at once.

@@ -30,7 +30,7 @@ function ecTakeNotes() {
     const button = event.target.closest("button");
     if (!button) return;
     if (button.dataset.send) window.ecNotes.send = Boolean(input.value.trim());
-    else if (button.dataset.act === "select") location.hash = button.dataset.id;
+    else if (button.dataset.act === "open") location.hash = button.dataset.id;
     else if (button.dataset.example) { input.value = button.dataset.example; window.ecNotes.send = true; }
   });
 }

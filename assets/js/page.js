@@ -1,17 +1,15 @@
 // The page's own script: it runs once, in the hub, with `element`, `trigger`, `props` and
 // `watch` from Gradio. What a person does leaves through `act`; what the server says about
-// this tab arrives as the hub's value.
+// this tab arrives as the hub's value. `EVENTS`, what the server takes, is written before it.
 
-const ACTIONS = ["do_hello", "do_refresh", "do_create", "do_open", "do_rename", "do_remove",
-  "do_send", "do_stop", "do_retry", "do_toggle", "do_more", "do_restart", "do_language",
-  "do_theme", "do_mode", "do_steps", "do_lab", "do_models"];
 const NARROW = window.matchMedia("(max-width: 719px)");
 const byId = (id) => document.getElementById(id);
 let hub = {};
 
 function act(name, data = {}) {
-  if (ACTIONS.includes(`do_${name}`)) {
-    trigger(`do_${name}`, {
+  const event = `do_${name}`;
+  if (EVENTS.includes(event)) {
+    trigger(event, {
       conversation: hub.conversation ?? null, browser: navigator.language, ...data,
     });
   }
@@ -49,7 +47,7 @@ document.addEventListener("click", (event) => {
   const data = target.dataset;
   if (data.view) look(data.view);
   if (data.field) data.value = byId(data.field).value;
-  if (data.act) act(data.act === "select" ? "open" : data.act === "switch" ? "toggle" : data.act, { ...data, ...forms(data) });
+  if (data.act) act(data.act, { ...data, ...forms(data) });
   if (data.act === "create") newConversation();
   if (data.act === "restart") target.disabled = true;
   if (data.view === "models") beat();

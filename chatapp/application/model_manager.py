@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -17,16 +17,16 @@ from chatapp.application.monitor import Moment
 from chatapp.devices import Device, engine_device
 from chatapp.domain import Card, EngineStatus, Pair
 from chatapp.engine.command import engine_command
-from chatapp.engine.planning.cpu_plan import cpu_rows
+from chatapp.engine.planning.cpu_plan import cpu_kv_tokens, cpu_rows
 from chatapp.engine.planning.plan import MemoryPlan
 from chatapp.engine.planning.planner import AUTO, make_plan
 from chatapp.engine.planning.presets import presets
-from chatapp.errors import InputError, PairError, ProductError
+from chatapp.errors import InputError, PairError
 from chatapp.measure.machine.ledger import Ledger, ledger
 from chatapp.pairs.catalogue import POCKET, known_pairs
 from chatapp.pairs.choice import meant_name
 from chatapp.pairs.download.download import Download
-from chatapp.pairs.download.download_progress import DownloadProgress, DownloadState
+from chatapp.pairs.download.download_progress import DownloadProgress
 from chatapp.pairs.download.sources import NAMES as SOURCES
 from chatapp.pairs.download.sources import sources
 from chatapp.pairs.files.folders import ModelFolders
@@ -113,15 +113,9 @@ class ModelManager:
 
     # What a person does
 
-    async def act(self, what: str, data: Mapping[str, Any]) -> None:
-        """Raises ProductError when it cannot be done."""
-        act = getattr(self, f"_do_{what}", None)
-        if act is None:
-            raise ProductError("page_failed")
-        await act(str(data.get("value", "")))
-
-    async def _do_download(self, name: str) -> None:
-        if self._download and not self._download.progress().state.ended:
+    def download(self, name: str) -> None:
+        """Raises PairError while another one runs."""
+        if self.downloading():
             raise PairError("download_busy", place=self._models.root)
         asked = sources(self.source)
         self._download = Download(name, self._models, lambda: asked)
@@ -129,59 +123,65 @@ class ModelManager:
             self._remember_own(name)
         self._download.start()
 
-    def _remember_own(self, name: str) -> None:
-        self._own = name
-        self._keep("own_pair", name)
-
-    async def _do_pause(self, _: str) -> None:
+    def pause(self) -> None:
         if self._download:
             self._download.pause()
 
-    async def _do_resume(self, name: str) -> None:
-        if self._download and not self._download.progress().state.ended:
+    def resume(self, name: str) -> None:
+        """The download that is paused, else one that an earlier run of the app began."""
+        if self._download and self.downloading():
             self._download.resume()
         else:
-            await self._do_download(name)
+            self.download(name)
 
-    async def _do_cancel(self, _: str) -> None:
+    def cancel(self) -> None:
         if self._download:
             self._download.cancel()
 
-    async def _do_use(self, name: str) -> None:
+    async def use(self, name: str) -> None:
+        """Raises PairError for one that is not in the list."""
         if name not in (*known_pairs(), POCKET, self._own):
             raise PairError("pair_unknown", name=name, known=", ".join(known_pairs()))
         await self._switch_to(name)
 
-    async def _switch_to(self, name: str) -> None:
-        self._engine.choose(pair=name)
-        self._keep("pair", name)
-        await self._engine.restart()
-
-    async def _do_own(self, name: str) -> None:
-        """Two folders or two models: checked and used, or downloaded when not here."""
+    async def use_own(self, name: str) -> None:
+        """Two folders or two models: checked and used, or downloaded when not here. Raises
+        PairError when it is neither, or does not fit."""
         try:
             pair = locate(name, self._models)
         except PairError:
             repositories(name)  # else this says what is wrong with the name
-            await self._do_download(name)
+            self.download(name)
             return
         await asyncio.to_thread(check, pair)
         self._remember_own(name)
         await self._switch_to(name)
 
-    async def _do_preset(self, name: str) -> None:
+    def choose_preset(self, name: str) -> None:
+        """From the engine's next start on. Raises InputError for one that there is not."""
         if name != AUTO and name not in presets():
             raise InputError("preset_unknown", name=name, known=", ".join(presets()))
         self._engine.choose(preset=name)
         self._keep("preset", name)
 
-    async def _do_source(self, name: str) -> None:
+    def choose_source(self, name: str) -> None:
+        """Where downloads come from."""
         if name in SOURCES:
             sources(name)
             self.source = name
 
-    async def _do_card(self, size: str) -> None:
-        self.card_gb = int(size) if size.isdigit() and int(size) in CARDS else None
+    def plan_for(self, card_gb: int | None) -> None:
+        """The plan that is shown is for a card of this size; None: for this machine's."""
+        self.card_gb = card_gb if card_gb in CARDS else None
+
+    def _remember_own(self, name: str) -> None:
+        self._own = name
+        self._keep("own_pair", name)
+
+    async def _switch_to(self, name: str) -> None:
+        self._engine.choose(pair=name)
+        self._keep("pair", name)
+        await self._engine.restart()
 
     # What is shown
 
@@ -286,8 +286,8 @@ class ModelManager:
         except PairError:
             return {}, None
         if self.device == "cpu":
-            tokens = _argument(self.command(), "--max-total-tokens")
-            rows = cpu_rows(shapes, tokens or 0)
+            tokens = cpu_kv_tokens(pair.context_length)
+            rows = cpu_rows(shapes, tokens)
         elif self._engine.card is not None:
             made = make_plan(self._engine.card, shapes, self.settings.preset)
             rows, tokens = made.rows, made.kv_tokens
@@ -302,10 +302,3 @@ def _models_of(name: str) -> tuple[str, ...]:
         return repositories(name)
     except PairError:
         return ()
-
-
-def _argument(command: list[str], flag: str) -> int | None:
-    return int(command[command.index(flag) + 1]) if flag in command else None
-
-
-__all__ = ["CARDS", "DownloadState", "PairState", "ModelManager"]

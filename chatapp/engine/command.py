@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from chatapp.domain import Pair
+from chatapp.engine.planning.cpu_plan import MAX_RUNNING, cpu_kv_tokens
 from chatapp.engine.planning.presets import preset
 from chatapp.kernels import cache
 from chatapp.locations import compiled_kernels, cuda_home
@@ -19,11 +20,9 @@ from chatapp.proxies import settled
 
 Device = Literal["cpu", "cuda"]
 
-MAX_RUNNING = 4
 # SGLang ends an engine whose forward takes longer: 300 s, which the first one of a path
 # exceeds where its kernels are still to be compiled. Sizing and graph capture come before.
 WATCHDOG_S = 1200
-_CPU_POOL_TOKENS = 16384
 _FRACTION = 0.7
 # What would lead a compile away from the toolkit and the compilers that fit.
 _OTHER_TOOLKITS = (
@@ -107,12 +106,15 @@ def _cuda_toolkit(home: Path) -> dict[str, str]:
 
 
 def _cpu_flags(pair: Pair) -> list[str]:
-    pool = max(pair.context_length, min(MAX_RUNNING * pair.context_length, _CPU_POOL_TOKENS))
     return [
         *("--device", "cpu", "--dtype", dtype_on("cpu", pair)),
         *("--attention-backend", "torch_native"),
         *("--max-running-requests", str(MAX_RUNNING)),
-        *("--max-total-tokens", str(pool), "--disable-overlap-schedule"),
+        *(
+            "--max-total-tokens",
+            str(cpu_kv_tokens(pair.context_length)),
+            "--disable-overlap-schedule",
+        ),
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from chatapp.settings import Settings
 from chatapp.texts import Texts
 from chatapp.ui.panes import benchmark, compare
 from chatapp.ui.panes.evidence import verdict_words
+from chatapp.ui.payload import Payload
 
 _PANE: dict[Kind, str] = {"compare": "compare", "bench": "bench", "tune": "bench"}
 
@@ -51,10 +52,22 @@ class ExperimentsPage:
     def __init__(self, store: Store, lab: Experiments, settings: Settings) -> None:
         self._store, self._lab = store, lab
         self._folder = locations.bench(settings.data_dir)
+        self._actions: Mapping[str, Callable[[ExperimentForms, Payload], Views]] = {
+            "open": self._open,
+            "clear": self._clear,
+            "until": self._until,
+            "compare": self._compare,
+            "cancel": self._cancel,
+            "show": self._show,
+            "forget": self._forget,
+            "bench": self._bench,
+            "tune": self._tune,
+            "apply": self._apply,
+        }
 
-    async def act(self, bench: ExperimentForms, data: Mapping[str, Any]) -> Views:
-        self._read_forms(bench, data)
-        async for view in getattr(self, f"_{data['what']}")(bench, data):
+    async def act(self, bench: ExperimentForms, payload: Payload) -> Views:
+        self._read_forms(bench, payload)
+        async for view in self._actions[payload.text("what")](bench, payload):
             yield view
 
     def blank(self, texts: Texts) -> dict[str, Markup]:
@@ -67,22 +80,24 @@ class ExperimentsPage:
 
     # Actions
 
-    async def _open(self, bench: ExperimentForms, data: Mapping[str, Any]) -> Views:
+    async def _open(self, bench: ExperimentForms, payload: Payload) -> Views:
         """A pane is looked at: as it is, and while something runs there, as it goes on."""
-        kinds: tuple[Kind, ...] = ("compare",) if data["view"] == "compare" else ("bench", "tune")
+        kinds: tuple[Kind, ...] = (
+            ("compare",) if payload.text("view") == "compare" else ("bench", "tune")
+        )
         running = next((kind for kind in kinds if self._lab.running == kind), kinds[0])
         async for view in self._follow(bench, running):
             yield view
 
-    async def _clear(self, bench: ExperimentForms, data: Mapping[str, Any]) -> Views:
+    async def _clear(self, bench: ExperimentForms, payload: Payload) -> Views:
         bench.compare = compare.CompareForm(
             rounds=bench.compare.rounds, tokens=bench.compare.tokens
         )
         yield self._pane(bench, "compare")
 
-    async def _until(self, bench: ExperimentForms, data: Mapping[str, Any]) -> Views:
+    async def _until(self, bench: ExperimentForms, payload: Payload) -> Views:
         """The conversation up to a message is what shall be compared."""
-        user = self._said(int(data["id"]))[-1]
+        user = self._said(payload.number("id"))[-1]
         bench.compare = compare.CompareForm(
             prompt=user.text,
             until=user.id,
@@ -92,33 +107,33 @@ class ExperimentsPage:
         bench.shown = None
         yield self._pane(bench, "compare")
 
-    async def _compare(self, bench: ExperimentForms, data: Mapping[str, Any]) -> Views:
+    async def _compare(self, bench: ExperimentForms, payload: Payload) -> Views:
         bench.shown = None
         self._lab.compare(self._plan(bench.compare))
         async for view in self._follow(bench, "compare"):
             yield view
 
-    async def _cancel(self, bench: ExperimentForms, data: Mapping[str, Any]) -> Views:
+    async def _cancel(self, bench: ExperimentForms, payload: Payload) -> Views:
         kind = self._lab.running
         await self._lab.cancel()
         yield self._pane(bench, _PANE[kind]) if kind else {}
 
-    async def _show(self, bench: ExperimentForms, data: Mapping[str, Any]) -> Views:
-        bench.shown = self._lab.comparisons.one(int(data["id"]))
+    async def _show(self, bench: ExperimentForms, payload: Payload) -> Views:
+        bench.shown = self._lab.comparisons.one(payload.number("id"))
         yield self._pane(bench, "compare")
 
-    async def _forget(self, bench: ExperimentForms, data: Mapping[str, Any]) -> Views:
-        self._lab.comparisons.delete(int(data["id"]))
-        if bench.shown and bench.shown.id == int(data["id"]):
+    async def _forget(self, bench: ExperimentForms, payload: Payload) -> Views:
+        self._lab.comparisons.delete(payload.number("id"))
+        if bench.shown and bench.shown.id == payload.number("id"):
             bench.shown = None
         yield self._pane(bench, "compare")
 
-    async def _bench(self, bench: ExperimentForms, data: Mapping[str, Any]) -> Views:
+    async def _bench(self, bench: ExperimentForms, payload: Payload) -> Views:
         self._lab.bench(self._job(bench.benchmark))
         async for view in self._follow(bench, "bench"):
             yield view
 
-    async def _tune(self, bench: ExperimentForms, data: Mapping[str, Any]) -> Views:
+    async def _tune(self, bench: ExperimentForms, payload: Payload) -> Views:
         own = self._store.recent_prompts(tune.PROMPTS)
         prompts = tune.prompts_of(own, self._files(bench.benchmark), tune.PROMPTS)
         encoded = tune.encoded(self._lab.prompt(), prompts, tune.MAX_TOKENS)
@@ -126,7 +141,7 @@ class ExperimentsPage:
         async for view in self._follow(bench, "tune"):
             yield view
 
-    async def _apply(self, bench: ExperimentForms, data: Mapping[str, Any]) -> Views:
+    async def _apply(self, bench: ExperimentForms, payload: Payload) -> Views:
         self._lab.apply()
         yield self._pane(bench, "bench")
 
@@ -194,24 +209,24 @@ class ExperimentsPage:
             limit=form.limit or None,
         )
 
-    def _read_forms(self, bench: ExperimentForms, data: Mapping[str, Any]) -> None:
+    def _read_forms(self, bench: ExperimentForms, payload: Payload) -> None:
         """What stands in the forms comes with every action."""
         form = bench.compare
-        if "rounds" in data:
+        if "rounds" in payload:
             bench.compare = compare.CompareForm(
-                prompt=form.prompt if form.until else str(data.get("text", form.prompt)),
+                prompt=form.prompt if form.until else payload.text("text", form.prompt),
                 until=form.until,
-                rounds=_one_of(compare.ROUNDS, data.get("rounds"), form.rounds),
-                tokens=_one_of(compare.TOKENS, data.get("tokens"), form.tokens),
-                temperature=_one_of(compare.TEMPERATURES, data.get("temperature"), 0.0),
+                rounds=payload.one_of("rounds", compare.ROUNDS, form.rounds),
+                tokens=payload.one_of("tokens", compare.TOKENS, form.tokens),
+                temperature=payload.one_of("temperature", compare.TEMPERATURES, 0.0),
             )
-        if "questions" in data:
+        if "questions" in payload:
             old = bench.benchmark
             bench.benchmark = benchmark.BenchmarkForm(
-                questions=str(data["questions"]),
-                parallel=_one_of(benchmark.PARALLEL, data.get("parallel"), old.parallel),
-                limit=_one_of(benchmark.LIMITS, data.get("limit"), old.limit),
-                tokens=_one_of(benchmark.TOKENS, data.get("bench_tokens"), old.tokens),
+                questions=payload.text("questions"),
+                parallel=payload.one_of("parallel", benchmark.PARALLEL, old.parallel),
+                limit=payload.one_of("limit", benchmark.LIMITS, old.limit),
+                tokens=payload.one_of("bench_tokens", benchmark.TOKENS, old.tokens),
             )
 
     def _plan(self, form: compare.CompareForm) -> ComparisonPlan:
@@ -229,8 +244,3 @@ class ExperimentsPage:
         if not said:
             raise InputError("nothing_to_retry")
         return said
-
-
-def _one_of(choices: tuple[Any, ...], told: Any, otherwise: Any) -> Any:
-    """What a form says, if it is one of its choices."""
-    return next((choice for choice in choices if str(choice) == str(told)), otherwise)

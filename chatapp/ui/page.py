@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing, suppress
+from dataclasses import dataclass
 from typing import Any
 
 from chatapp.application.live_replies import RunningTurns
@@ -19,33 +20,26 @@ from chatapp.domain import MessageState, SpeculationMode
 from chatapp.errors import ProductError
 from chatapp.settings import Settings
 from chatapp.texts import LANGUAGES, Texts, system_language
+from chatapp.ui import models_page
 from chatapp.ui.experiments_page import ExperimentsPage
+from chatapp.ui.payload import Payload
 from chatapp.ui.tabs import WINDOW, Tab, Tabs
 from chatapp.ui.view_builder import View, ViewBuilder
 
-ACTIONS = (
-    "hello",
-    "refresh",
-    "create",
-    "open",
-    "rename",
-    "remove",
-    "send",
-    "stop",
-    "retry",
-    "toggle",
-    "more",
-    "restart",
-    "language",
-    "theme",
-    "mode",
-    "steps",
-    "lab",
-    "models",
-)
 THEMES = ("light", "dark")
 
 Views = AsyncIterator[View]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing that a person can do. ``queued`` False: it must not wait behind others, and
+    gives one view."""
+
+    handle: Callable[[Tab, Payload], Views]
+    queued: bool = True
+
+
 _log = logging.getLogger(__name__)
 
 
@@ -61,6 +55,26 @@ class Page:
         services.lab.changed = self._touch
         self._revision = 0
         self.greeted = asyncio.Event()
+        self.actions: Mapping[str, Action] = {
+            "hello": Action(self._hello),
+            "refresh": Action(self._refresh),
+            "create": Action(self._create),
+            "open": Action(self._open),
+            "rename": Action(self._rename),
+            "remove": Action(self._remove),
+            "send": Action(self._send),
+            "stop": Action(self._stop, queued=False),
+            "retry": Action(self._retry),
+            "toggle": Action(self._toggle),
+            "mode": Action(self._mode),
+            "more": Action(self._more),
+            "steps": Action(self._steps),
+            "restart": Action(self._restart),
+            "language": Action(self._language),
+            "theme": Action(self._theme),
+            "lab": Action(self._lab),
+            "models": Action(self._models),
+        }
 
     @property
     def settings(self) -> Settings:
@@ -72,13 +86,14 @@ class Page:
         status = self.services.engine.status()
         return f"{self._revision}-{status.state.value}-{status.switch}"
 
-    async def act(self, session: str, action: str, data: Mapping[str, Any]) -> Views:
+    async def act(self, session: str, action: str, data: object) -> Views:
         """Do what a person asked for; what goes wrong is said at the composer."""
-        tab = self._tabs.get(session, self.texts(data.get("browser", "")))
-        if tab.conversation is None and isinstance(data.get("conversation"), int):
-            tab.conversation = data["conversation"]
+        payload = Payload(data)
+        tab = self._tabs.get(session, self.texts(payload.text("browser")))
+        if tab.conversation is None:
+            tab.conversation = payload.number_or_none("conversation")
         try:
-            async for view in getattr(self, f"_{action}")(tab, data):
+            async for view in self.actions[action].handle(tab, payload):
                 yield view
         except ProductError as error:
             yield self._draw.hub(tab, notice=error.words(tab.texts))
@@ -107,15 +122,15 @@ class Page:
 
     # Actions
 
-    async def _hello(self, tab: Tab, data: Mapping[str, Any]) -> Views:
-        tab.texts = self.texts(data.get("browser", ""))
+    async def _hello(self, tab: Tab, payload: Payload) -> Views:
+        tab.texts = self.texts(payload.text("browser"))
         known = {c.id for c in self.services.store.conversations()}
-        wanted = data.get("conversation")
+        wanted = payload.number_or_none("conversation")
         async for view in self._show(tab, wanted if wanted in known else None, words=True):
             yield view
             self.greeted.set()
 
-    async def _refresh(self, tab: Tab, data: Mapping[str, Any]) -> Views:
+    async def _refresh(self, tab: Tab, payload: Payload) -> Views:
         """Something changed elsewhere. A reply that this tab follows is left alone."""
         if tab.reader is not None:
             yield self._draw.frame(tab) | self._draw.hub(tab)
@@ -126,23 +141,23 @@ class Page:
         async for view in self._continue(tab):
             yield view
 
-    async def _create(self, tab: Tab, data: Mapping[str, Any]) -> Views:
+    async def _create(self, tab: Tab, payload: Payload) -> Views:
         async for view in self._show(tab, None):
             yield view
 
-    async def _open(self, tab: Tab, data: Mapping[str, Any]) -> Views:
-        conversation = self.services.store.conversation(int(data["id"]))
+    async def _open(self, tab: Tab, payload: Payload) -> Views:
+        conversation = self.services.store.conversation(payload.number("id"))
         async for view in self._show(tab, conversation.id):
             yield view
 
-    async def _rename(self, tab: Tab, data: Mapping[str, Any]) -> Views:
-        if title := " ".join(str(data["title"]).split())[:200]:
-            self.services.store.rename(int(data["id"]), title)
+    async def _rename(self, tab: Tab, payload: Payload) -> Views:
+        if title := " ".join(payload.text("title").split())[:200]:
+            self.services.store.rename(payload.number("id"), title)
             self._touch()
         yield self._draw.frame(tab) | self._draw.hub(tab)
 
-    async def _remove(self, tab: Tab, data: Mapping[str, Any]) -> Views:
-        conversation = int(data["id"])
+    async def _remove(self, tab: Tab, payload: Payload) -> Views:
+        conversation = payload.number("id")
         if turn := self._running.get(conversation):
             await turn.stop()
         self.services.store.delete_conversation(conversation)
@@ -153,8 +168,8 @@ class Page:
         async for view in self._show(tab, None):
             yield view
 
-    async def _send(self, tab: Tab, data: Mapping[str, Any]) -> Views:
-        text = check_message(str(data["text"]))
+    async def _send(self, tab: Tab, payload: Payload) -> Views:
+        text = check_message(payload.text("text"))
         store, created = self.services.store, tab.conversation is None
         if tab.conversation is None:
             tab.conversation = store.create_conversation("", tab.speculation).id
@@ -167,22 +182,22 @@ class Page:
                 store.delete_conversation(tab.conversation)
                 tab.conversation = None
             raise
-        async for view in self._follow(tab, sent=data.get("nonce")):
+        async for view in self._follow(tab, sent=payload.text("nonce")):
             yield view
 
-    async def _retry(self, tab: Tab, data: Mapping[str, Any]) -> Views:
+    async def _retry(self, tab: Tab, payload: Payload) -> Views:
         if tab.conversation is not None:
             await self._start(tab, self.services.turns.retry(tab.conversation))
         async for view in self._follow(tab):
             yield view
 
-    async def _stop(self, tab: Tab, data: Mapping[str, Any]) -> Views:
+    async def _stop(self, tab: Tab, payload: Payload) -> Views:
         if tab.conversation is not None:
             await self.services.turns.stop(tab.conversation)
         yield self._draw.hub(tab)
 
-    async def _toggle(self, tab: Tab, data: Mapping[str, Any]) -> Views:
-        tab.speculation = data["value"] == "on"
+    async def _toggle(self, tab: Tab, payload: Payload) -> Views:
+        tab.speculation = payload.text("value") == "on"
         tab.mode = SpeculationMode.ON if tab.speculation else SpeculationMode.OFF
         if tab.conversation is not None:
             self.services.store.set_speculation(tab.conversation, tab.speculation)
@@ -194,9 +209,9 @@ class Page:
             view |= self._draw.panel(tab, self._draw.messages(tab))
         yield view
 
-    async def _mode(self, tab: Tab, data: Mapping[str, Any]) -> Views:
+    async def _mode(self, tab: Tab, payload: Payload) -> Views:
         """Auto on, or back to what it chose last. Counts from the next reply."""
-        if data["value"] == "auto":
+        if payload.text("value") == "auto":
             tab.mode = SpeculationMode.AUTO
         else:
             tab.mode = SpeculationMode.ON if self._draw.speculation(tab) else SpeculationMode.OFF
@@ -206,45 +221,45 @@ class Page:
         tab.switched = self._running.get(tab.conversation) is not None
         yield self._draw.frame(tab) | self._draw.hub(tab)
 
-    async def _steps(self, tab: Tab, data: Mapping[str, Any]) -> Views:
+    async def _steps(self, tab: Tab, payload: Payload) -> Views:
         """A finished reply step by step, or as text again."""
-        tab.stepped ^= {int(data["id"])}
+        tab.stepped ^= {payload.number("id")}
         yield self._draw.history(tab)
 
-    async def _lab(self, tab: Tab, data: Mapping[str, Any]) -> Views:
+    async def _lab(self, tab: Tab, payload: Payload) -> Views:
         """Whatever is done in the Compare and Benchmark panes."""
-        acted = self._experiments.act(self._draw.on_bench(tab), data)
+        acted = self._experiments.act(self._draw.on_bench(tab), payload)
         async with aclosing(acted) as views:  # type: ignore[type-var]
             async for view in views:
                 yield view
-        if data["what"] in ("compare", "bench", "tune", "cancel"):
+        if payload.text("what") in ("compare", "bench", "tune", "cancel"):
             yield {"verdict": self._draw.verdict(tab)}
 
-    async def _models(self, tab: Tab, data: Mapping[str, Any]) -> Views:
+    async def _models(self, tab: Tab, payload: Payload) -> Views:
         """Whatever is done in the Models pane, which the pulse keeps up to date."""
         if self.services.shelf is not None:
-            await self.services.shelf.act(str(data["what"]), data)
+            await models_page.act(self.services.shelf, payload)
             self._touch()
         yield self._draw.frame(tab) | self._draw.hub(tab)
 
-    async def _more(self, tab: Tab, data: Mapping[str, Any]) -> Views:
+    async def _more(self, tab: Tab, payload: Payload) -> Views:
         tab.window += WINDOW
         yield self._draw.history(tab)
 
-    async def _restart(self, tab: Tab, data: Mapping[str, Any]) -> Views:
+    async def _restart(self, tab: Tab, payload: Payload) -> Views:
         await self.services.engine.restart()
         yield self._draw.frame(tab) | self._draw.hub(tab)
 
-    async def _language(self, tab: Tab, data: Mapping[str, Any]) -> Views:
-        if data["value"] in LANGUAGES:
-            self.services.store.set_preference("language", data["value"])
-            tab.texts = Texts(data["value"])
+    async def _language(self, tab: Tab, payload: Payload) -> Views:
+        if language := payload.one_of("value", LANGUAGES, None):
+            self.services.store.set_preference("language", language)
+            tab.texts = Texts(language)
         async for view in self._continue(tab, words=True):
             yield view
 
-    async def _theme(self, tab: Tab, data: Mapping[str, Any]) -> Views:
-        if data["value"] in THEMES:
-            self.services.store.set_preference("theme", data["value"])
+    async def _theme(self, tab: Tab, payload: Payload) -> Views:
+        if theme := payload.one_of("value", THEMES, None):
+            self.services.store.set_preference("theme", theme)
         yield self._draw.hub(tab)
 
     # Showing and following

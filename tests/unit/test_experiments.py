@@ -24,6 +24,7 @@ from chatapp.measure.compare.comparison import Comparing
 from chatapp.settings import Settings
 from chatapp.texts import Texts
 from chatapp.ui.experiments_page import ExperimentForms, ExperimentsPage
+from chatapp.ui.payload import Payload
 from tests.unit.test_comparison import PLAN, SETTING, Clockwork
 
 
@@ -78,7 +79,7 @@ class Rig:
 
     async def do(self, what: str, **data: Any) -> list[dict[str, Any]]:
         said = {"what": what} | data
-        return [view async for view in self.page.act(self.bench, said)]
+        return [view async for view in self.page.act(self.bench, Payload(said))]
 
     async def ended(self, kind: Any = "compare") -> State:
         experiment = self.lab.of(kind)

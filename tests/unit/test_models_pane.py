@@ -21,7 +21,9 @@ from chatapp.pairs.locate import locate
 from chatapp.pairs.planned import planned_known
 from chatapp.settings import Settings
 from chatapp.texts import LANGUAGES, Texts
+from chatapp.ui import models_page
 from chatapp.ui.panes import models
+from chatapp.ui.payload import Payload
 from chatapp.units import GIB
 from tests.hub import Hub, serve
 from tests.toy_pair import draft_files, target_files
@@ -81,6 +83,11 @@ def shelf(manager: Keeper, kept: dict[str, str]) -> ModelManager:
     return ModelManager(manager.settings, manager, kept.__setitem__)
 
 
+async def do(shelf: ModelManager, what: str, value: str = "") -> None:
+    """As the page's script asks for it."""
+    await models_page.act(shelf, Payload({"what": what, "value": value}))
+
+
 def sample(gpu: GpuSample | None = None) -> Moment:
     return Moment(MemorySample(0.0, 24 * GIB, 10 * GIB, GIB // 4, (), gpu))
 
@@ -116,9 +123,9 @@ def test_without_an_engine_there_is_no_command(shelf: ModelManager, manager: Kee
 async def test_using_another_pair_is_remembered(
     shelf: ModelManager, manager: Keeper, kept: dict[str, str]
 ) -> None:
-    await shelf.act("use", {"value": "pocket"})
+    await do(shelf, "use", "pocket")
     assert manager.settings.pair == "pocket" and manager.restarts == 1
-    await shelf.act("preset", {"value": "long"})
+    await do(shelf, "preset", "long")
     assert kept == {"pair": "pocket", "preset": "long"} and manager.settings.preset == "long"
 
 
@@ -137,7 +144,7 @@ async def test_what_cannot_be_done_is_said(
 ) -> None:
     monkeypatch.delenv("HF_ENDPOINT", raising=False)
     with pytest.raises(error) as refused:
-        await shelf.act(what, {"value": value})
+        await do(shelf, what, value)
     assert refused.value.words(Texts("zh")) and refused.value.words(EN)
 
 
@@ -150,38 +157,38 @@ async def test_a_pair_of_ones_own_by_folders(
             if "/" not in path:
                 (tmp_path / part / path).write_bytes(content)
     name = f"{tmp_path / 't'},{tmp_path / 'd'}"
-    await shelf.act("own", {"value": name})
+    await do(shelf, "own", name)
     assert manager.settings.pair == name and manager.restarts == 1
     shown = str(models.pane(EN, shelf, sample()))
     assert name in shown and EN("models.own_about") in shown
     (tmp_path / "t/tokenizer.json").unlink()
     with pytest.raises(PairError) as refused:
-        await shelf.act("own", {"value": name})
+        await do(shelf, "own", name)
     assert refused.value.key == "pair_file_missing" and manager.restarts == 1
     with pytest.raises(PairError) as refused:
-        await shelf.act("own", {"value": EVIL})
+        await do(shelf, "own", EVIL)
     assert refused.value.key == "pair_not_downloadable"
 
 
 async def test_a_pair_of_ones_own_by_models(shelf: ModelManager, manager: Keeper, hub: Hub) -> None:
     hub.models |= {"own/target": target_files(), "own/draft": draft_files()}
-    await shelf.act("own", {"value": "own/target,own/draft"})
+    await do(shelf, "own", "own/target,own/draft")
     assert shelf._download and shelf._download.wait(30).state is DownloadState.FINISHED
     assert 'data-what="use" data-value="own/target,own/draft"' in str(
         models.pane(EN, shelf, sample())
     )
-    await shelf.act("use", {"value": "own/target,own/draft"})
+    await do(shelf, "use", "own/target,own/draft")
     assert manager.settings.pair == "own/target,own/draft"
 
 
 async def test_a_card_can_be_tried_out(shelf: ModelManager) -> None:
-    await shelf.act("card", {"value": "8"})
+    await do(shelf, "card", "8")
     assert not shelf.plan().fits
     shown = words(str(models.pane(EN, shelf, sample())))
     assert "It does not fit" in shown and "→ The pair small fits" in shown
-    await shelf.act("card", {"value": "24"})
+    await do(shelf, "card", "24")
     assert shelf.plan().fits
-    await shelf.act("card", {"value": "1000"})
+    await do(shelf, "card", "1000")
     assert shelf.card_gb is None
 
 
@@ -262,7 +269,7 @@ async def test_a_download_that_was_killed_says_so_and_goes_on(
     shelf: ModelManager, manager: Keeper, kept: dict[str, str], hub: Hub
 ) -> None:
     name = "Qwen/Qwen3-4B-Instruct-2507,Zjcxy-SmartAI/Eagle3-Qwen3-4B-Instruct-2507-zh"
-    await shelf.act("own", {"value": name})
+    await do(shelf, "own", name)
     while not (shelf._download and shelf._download.progress().done > 100_000):
         await asyncio.sleep(0.01)
     shelf._download.pause()  # as if the app had ended here
@@ -288,17 +295,17 @@ async def test_folders_that_are_gone_are_not_offered_for_download(
 
 
 async def test_a_download_from_the_page(shelf: ModelManager, hub: Hub) -> None:
-    await shelf.act("download", {"value": "published"})
+    await do(shelf, "download", "published")
     with pytest.raises(PairError) as refused:
-        await shelf.act("download", {"value": "mnn"})
+        await do(shelf, "download", "mnn")
     assert refused.value.key == "download_busy"
     shown = str(models.pane(EN, shelf, sample()))
     assert 'data-what="pause" data-value="published"' in shown
     assert 'data-what="download" data-value="mnn" disabled' in shown
-    await shelf.act("pause", {})
+    await do(shelf, "pause")
     assert 'data-what="resume"' in str(models.pane(EN, shelf, sample()))
     hub.delay_s = 0
-    await shelf.act("resume", {"value": "published"})
+    await do(shelf, "resume", "published")
     assert shelf._download is not None
     assert shelf._download.wait(30).state is DownloadState.FINISHED
     shelf._seen.clear()
@@ -312,7 +319,7 @@ async def test_the_foot_invites_to_what_the_card_is_meant_for(
     assert models.invitation(EN, shelf) == "", "nothing without a card"
     shelf._meant = "published"
     assert "about 8.5 GB" in models.invitation(EN, shelf)
-    await shelf.act("download", {"value": "published"})
+    await do(shelf, "download", "published")
     while not (shelf._download and shelf._download.progress().done):
         await asyncio.sleep(0.05)
     assert "MB" in models.invitation(EN, shelf)

@@ -134,6 +134,15 @@ def last(views: list[View], pane: str) -> Any:
     return next(view[pane] for view in reversed(views) if pane in view)
 
 
+async def test_the_script_may_ask_for_what_the_table_holds(rig: Rig) -> None:
+    from chatapp.ui.server.app import build_app
+
+    events = [
+        target[1] for one in build_app(rig.page).config["dependencies"] for target in one["targets"]
+    ]
+    assert events == [*(f"do_{name}" for name in rig.page.actions), "unload"]
+
+
 async def test_hello_fills_every_pane(rig: Rig) -> None:
     views = await rig.do("hello", browser="en-US")
     assert set(views[0]) == set(PANES)
@@ -346,7 +355,7 @@ async def test_another_tab_learns_of_changes(rig: Rig) -> None:
     await rig.do("send", tab="one", text="one", nonce="n")
     assert rig.page.revision != before
     views = await rig.do("refresh", tab="two")
-    assert 'data-act="select"' in views[-1]["rail"]
+    assert 'data-act="open"' in views[-1]["rail"]
 
 
 async def test_the_pulse_says_how_engine_and_memory_are(rig: Rig) -> None:

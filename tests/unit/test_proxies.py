@@ -173,7 +173,7 @@ def test_the_terminal_and_the_page_open_with_any_of_them(data_dir: Path) -> None
     """In a process of its own: Gradio makes clients when it is imported."""
     code = (
         "import sys; from chatapp import cli; code = cli.run(sys.argv[1:]); "
-        "import gradio, chatapp.ui.server.gradio_import; sys.exit(code)"
+        "import gradio; from chatapp.ui.server.gradio_private import load; load(); sys.exit(code)"
     )
     command = [sys.executable, "-c", code, "pairs", "list", "--data-dir", str(data_dir)]
     given = {"ALL_PROXY": "socks5://127.0.0.1:9", "HTTP_PROXY": "http://p:x"}

@@ -9,10 +9,17 @@ from chatapp.units import MIB
 # Three processes with Python, torch and SGLang in them, and nothing else yet.
 PROCESS_BYTES = 3 * 550 * MIB
 CPU_DTYPE = "float32"
+MAX_RUNNING = 4  # requests at once
+_POOL_TOKENS = 16384
+
+
+def cpu_kv_tokens(context_length: int) -> int:
+    """Tokens in the KV cache: four whole contexts where that is not much, at least one."""
+    return max(context_length, min(MAX_RUNNING * context_length, _POOL_TOKENS))
 
 
 def cpu_rows(pair: PlannedPair, kv_tokens: int) -> tuple[MemoryRow, ...]:
-    """``kv_tokens`` is what the command line gives the KV cache."""
+    """``kv_tokens`` as ``cpu_kv_tokens`` gives them."""
     target, draft = pair.target, pair.draft
     return (
         MemoryRow("processes", PROCESS_BYTES, estimated=True),

@@ -8,13 +8,19 @@ comes in through one component, the hub, as named events with data.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+import json
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 from chatapp import locations
-from chatapp.ui.page import ACTIONS, Page
-from chatapp.ui.server.gradio_import import gr
+from chatapp.ui.page import Page
+from chatapp.ui.server import gradio_private
 from chatapp.ui.view_builder import PANES, View
+
+if TYPE_CHECKING:
+    import gradio as gr
+else:
+    gr = gradio_private.load()
 
 _SCRIPTS = ("page", "composer", "experiments", "polling")
 
@@ -23,25 +29,24 @@ def build_app(page: Page) -> Any:
     """The Blocks of ``page``, which is what does the work."""
     texts = page.texts()
     with gr.Blocks(title=texts("app.name"), analytics_enabled=False, fill_width=True) as demo:
-        panes = _lay_out(page.blank(texts))
+        panes = _lay_out(page.blank(texts), page.actions)
         outputs = [panes[name] for name in PANES]
-        for action in ACTIONS:
-            getattr(panes["hub"], f"do_{action}")(
-                _at_once(page, action) if action == "stop" else _handler(page, action),
+        for name, action in page.actions.items():
+            gradio_private.listener(panes["hub"], f"do_{name}")(
+                _handler(page, name) if action.queued else _at_once(page, name),
                 outputs=outputs,
-                queue=action != "stop",
+                queue=action.queued,
                 show_progress="hidden",
                 trigger_mode="multiple",
                 concurrency_limit=None,
                 api_visibility="private",
             )
         demo.unload(_unload(page))
-    demo.api_open = False  # what queue(api_open=False) does, without building the app anew
-    demo._queue.sleep_when_free = 0.01  # in place of a thousand looks a second into an empty queue
+    gradio_private.settle(demo)
     return demo
 
 
-def _lay_out(blank: View) -> dict[str, Any]:
+def _lay_out(blank: View, actions: Iterable[str]) -> dict[str, Any]:
     panes: dict[str, Any] = {}
 
     def pane(name: str) -> None:
@@ -78,7 +83,7 @@ def _lay_out(blank: View) -> dict[str, Any]:
             _mount("engine")
         pane("dialogs")
         panes["hub"] = gr.HTML(
-            value=blank["hub"], html_template="", js_on_load=_script(), elem_id="ec-hub"
+            value=blank["hub"], html_template="", js_on_load=_script(actions), elem_id="ec-hub"
         )
     return panes
 
@@ -92,18 +97,20 @@ def _mount(name: str) -> None:
     _html(f'<div id="ec-{name}"></div>', f"mount-{name}")
 
 
-def _script() -> str:
+def _script(actions: Iterable[str]) -> str:
+    """The page's own, told which events there are."""
     folder = locations.assets() / "js"
-    return "\n".join((folder / f"{name}.js").read_text("utf-8") for name in _SCRIPTS)
+    events = json.dumps([f"do_{name}" for name in actions])
+    scripts = ((folder / f"{name}.js").read_text("utf-8") for name in _SCRIPTS)
+    return "\n".join((f"const EVENTS = {events};", *scripts))
 
 
 def _handler(page: Page, action: str) -> Callable[..., AsyncIterator[list[Any]]]:
     async def handle(event: gr.EventData, request: gr.Request) -> AsyncIterator[list[Any]]:
-        data = event._data if isinstance(event._data, dict) else {}
-        async for view in page.act(request.session_hash or "", action, data):
+        payload = gradio_private.payload_of(event)
+        async for view in page.act(request.session_hash or "", action, payload):
             yield [view.get(name, gr.skip()) for name in PANES]
 
-    handle.__annotations__ = {"event": gr.EventData, "request": gr.Request}
     handle.__name__ = action
     return handle
 
@@ -112,11 +119,11 @@ def _at_once(page: Page, action: str) -> Callable[..., Any]:
     """Past the queue, for what must not wait; gives the first view."""
 
     async def handle(event: gr.EventData, request: gr.Request) -> list[Any]:
-        async for view in page.act(request.session_hash or "", action, event._data or {}):
+        payload = gradio_private.payload_of(event)
+        async for view in page.act(request.session_hash or "", action, payload):
             return [view.get(name, gr.skip()) for name in PANES]
         return [gr.skip()] * len(PANES)
 
-    handle.__annotations__ = {"event": gr.EventData, "request": gr.Request}
     handle.__name__ = action
     return handle
 
@@ -125,5 +132,4 @@ def _unload(page: Page) -> Callable[..., Any]:
     async def leave(request: gr.Request) -> None:
         await page.leave(request.session_hash or "")
 
-    leave.__annotations__ = {"request": gr.Request}
     return leave

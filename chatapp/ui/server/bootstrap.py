@@ -9,12 +9,13 @@ takes the picture's place. All else that Gradio serves waits for it.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from chatapp.ui.server.gradio_private import head_and_body
 
 Picture = Callable[[Request], str]
 
@@ -22,7 +23,6 @@ _HEADERS = [
     (b"content-type", b"text/html; charset=utf-8"),
     (b"cache-control", b"no-store"),
 ]
-_PARTS = re.compile(rb"<head>(.*)</head>.*?<body[^>]*>(.*)</body>", re.DOTALL)
 
 
 class Bootstrap:
@@ -64,8 +64,7 @@ class Bootstrap:
             whole.extend(message.get("body", b""))
 
         await self._gradio({**scope, "headers": _uncompressed(scope)}, receive, keep)
-        parts = _PARTS.search(bytes(whole))
-        return b"".join(parts.groups()) if parts else b""
+        return head_and_body(bytes(whole))
 
 
 def _uncompressed(scope: Scope) -> list[tuple[bytes, bytes]]:

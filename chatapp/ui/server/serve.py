@@ -17,7 +17,7 @@ from chatapp import locations
 from chatapp.application.services import Services
 from chatapp.settings import Settings
 from chatapp.ui.page import Page, stop_all
-from chatapp.ui.server import downloads
+from chatapp.ui.server import downloads, gradio_private
 from chatapp.ui.server.bootstrap import Bootstrap
 from chatapp.ui.server.first_page import first_page, style
 from chatapp.ui.server.guard import LOCAL_ONLY
@@ -99,8 +99,8 @@ def _gradio_app(page: Page) -> Any:
     from fastapi import FastAPI
 
     from chatapp.ui.server.app import build_app
-    from chatapp.ui.server.gradio_import import gr
 
+    gr = gradio_private.load()
     return gr.mount_gradio_app(
         FastAPI(openapi_url=None, docs_url=None, redoc_url=None),
         build_app(page),

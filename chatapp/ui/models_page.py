@@ -1,0 +1,33 @@
+"""What a person does in the Models pane, as calls of what manages the models."""
+
+from __future__ import annotations
+
+from chatapp.application.model_manager import CARDS, ModelManager
+from chatapp.errors import ProductError
+from chatapp.ui.payload import Payload
+
+
+async def act(models: ModelManager, payload: Payload) -> None:
+    """Raises ProductError when it cannot be done."""
+    value = payload.text("value")
+    match payload.text("what"):
+        case "download":
+            models.download(value)
+        case "pause":
+            models.pause()
+        case "resume":
+            models.resume(value)
+        case "cancel":
+            models.cancel()
+        case "use":
+            await models.use(value)
+        case "own":
+            await models.use_own(value)
+        case "preset":
+            models.choose_preset(value)
+        case "source":
+            models.choose_source(value)
+        case "card":
+            models.plan_for(payload.one_of("value", CARDS, None))
+        case _:
+            raise ProductError("page_failed")
