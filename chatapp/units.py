@@ -7,6 +7,8 @@ downloads are counted in GB of 10⁹ bytes, as disks and hubs count them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 MIB = 1 << 20
 GIB = 1 << 30
 GB = 10**9
@@ -16,6 +18,13 @@ NONE = "—"  # what is not there is a dash, never a zero
 
 def number(value: float | None, digits: int) -> str:
     return NONE if value is None else f"{value:.{digits}f}"
+
+
+def ratio(value: float | None, interval: Sequence[float] | None) -> str:
+    """How many times as much, with the interval that it lies in."""
+    if value is None or interval is None:
+        return NONE if value is None else f"{value:.2f}×"
+    return f"{value:.2f}× ({interval[0]:.2f} – {interval[1]:.2f})"
 
 
 def memory_gb(size: int) -> str:

@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 import hypothesis
 import pytest
 
+from chatapp.application.chosen_pair import find_pair
 from chatapp.domain import Pair, Tree
-from chatapp.engine.planning.planner import find_pair
 from chatapp.engine.process.local_engine import LocalEngine
 from chatapp.engine.prompt import ChatPrompt
 from chatapp.settings import Settings

@@ -14,9 +14,10 @@ from dataclasses import replace
 from typing import Any
 
 from chatapp import locations
+from chatapp.application.chosen_pair import find_pair
 from chatapp.devices import Device, engine_device
 from chatapp.domain import Card, EngineState, EngineStatus, Pair
-from chatapp.engine.planning.planner import find_pair, look
+from chatapp.engine.planning.planner import look
 from chatapp.engine.process.local_engine import LocalEngine
 from chatapp.engine.prompt import ChatPrompt
 from chatapp.errors import EngineError, ProductError

@@ -13,12 +13,12 @@ from typing import Any
 import psutil
 
 from chatapp import locations
+from chatapp.application.chosen_pair import find_pair
 from chatapp.chat.choices import with_choices
 from chatapp.commands.start_line import shown_start
 from chatapp.devices import engine_device
 from chatapp.domain import Prompt, Tree
 from chatapp.engine.client import EngineClient
-from chatapp.engine.planning.planner import find_pair
 from chatapp.engine.process.local_engine import LocalEngine, attach
 from chatapp.engine.process.onlooker import Onlooker
 from chatapp.engine.process.pidfile import Pidfile

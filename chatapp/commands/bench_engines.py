@@ -7,10 +7,10 @@ from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import replace
 
+from chatapp.application.chosen_pair import find_pair
 from chatapp.application.experiments.engines import TemporaryEngines
 from chatapp.devices import engine_device
 from chatapp.domain import Pair, Tree
-from chatapp.engine.planning.planner import find_pair
 from chatapp.errors import UsageError
 from chatapp.settings import Settings
 

@@ -17,9 +17,9 @@ from pathlib import Path
 import psutil
 
 from chatapp import locations
+from chatapp.application.chosen_pair import find_pair
 from chatapp.commands import trial
 from chatapp.devices import engine_device
-from chatapp.engine.planning.planner import find_pair
 from chatapp.host import machine, toolchain
 from chatapp.launch import complete
 from chatapp.measure.machine.cards import engine_card

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from chatapp.application.chosen_pair import find_pair
 from chatapp.domain import Pair, Role, Sampling
-from chatapp.engine.planning.planner import find_pair
 from chatapp.engine.process.local_engine import LocalEngine
 from chatapp.engine.prompt import ChatPrompt
 from chatapp.settings import Settings

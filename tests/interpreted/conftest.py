@@ -18,9 +18,9 @@ ENVIRONMENT = {"TRITON_INTERPRET": "1", "SGLANG_USE_CPU_ENGINE": "1", "TORCHDYNA
 assert os.environ.get("TRITON_INTERPRET") == "1" or "triton" not in sys.modules
 os.environ.update(ENVIRONMENT)
 
+from chatapp.application.chosen_pair import find_pair  # noqa: E402
 from chatapp.domain import Tree  # noqa: E402
 from chatapp.engine.command import engine_command  # noqa: E402
-from chatapp.engine.planning.planner import find_pair  # noqa: E402
 from chatapp.settings import Settings  # noqa: E402
 
 CONTEXT = 512

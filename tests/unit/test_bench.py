@@ -21,8 +21,8 @@ from chatapp.measure.bench.job import Answer, Job, blocks
 from chatapp.measure.bench.journal import Journal
 from chatapp.measure.bench.mt_bench import BenchProgress, MtBench
 from chatapp.measure.bench.questions import Question, QuestionSet, read_questions
-from chatapp.measure.bench.quiet import Machine
 from chatapp.measure.compare.arms import Setting
+from chatapp.measure.compare.quiet import Machine
 from chatapp.measure.reply.metrics import histogram
 from chatapp.texts import LANGUAGES, Texts
 

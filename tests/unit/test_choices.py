@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from chatapp import locations
+from chatapp.application.chosen_pair import find_pair
 from chatapp.chat.choices import keep_tree, tuned, with_choices
 from chatapp.chat.store import Store
 from chatapp.domain import MessageState, Role, Tree
-from chatapp.engine.planning.planner import find_pair
 from chatapp.errors import PairError
 from chatapp.settings import Settings
 

@@ -18,9 +18,9 @@ from chatapp.chat.store import Store
 from chatapp.domain import Chunk, EngineState, EngineStatus, Pair, Role, Sampling, Tree
 from chatapp.errors import EngineError, InputError, UsageError
 from chatapp.measure.bench.questions import set_files
-from chatapp.measure.bench.quiet import Machine
 from chatapp.measure.compare.arms import Setting
 from chatapp.measure.compare.comparison import Comparing
+from chatapp.measure.compare.quiet import Machine
 from chatapp.settings import Settings
 from chatapp.texts import Texts
 from chatapp.ui.experiments_page import ExperimentForms, ExperimentsPage

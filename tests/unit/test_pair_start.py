@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from chatapp.application.chosen_pair import find_pair
 from chatapp.commands.run import _name_the_pair
-from chatapp.engine.planning.planner import find_pair
 from chatapp.errors import PairError
 from chatapp.host import stamp
 from chatapp.pairs.choice import meant_name, start_name

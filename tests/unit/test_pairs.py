@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chatapp import locations
+from chatapp.application.chosen_pair import find_pair
 from chatapp.domain import Tree
-from chatapp.engine.planning.planner import find_pair
 from chatapp.errors import PairError
 from chatapp.pairs.files.weights import tensors
 from chatapp.pairs.fit.check import check

@@ -17,8 +17,8 @@ from chatapp.engine.process.local_engine import LocalEngine
 from chatapp.engine.process.temporary import temporary_engine
 from chatapp.engine.prompt import ChatPrompt
 from chatapp.errors import EngineError, InputError
-from chatapp.measure.bench.quiet import Machine
 from chatapp.measure.compare.arms import Setting
+from chatapp.measure.compare.quiet import Machine
 from chatapp.measure.machine.setting import setting_of
 from chatapp.settings import Settings
 

@@ -5,19 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from chatapp.chat.choices import tuned, with_choices
 from chatapp.devices import engine_device
 from chatapp.domain import Card, Pair
 from chatapp.engine.planning.advice import advise
 from chatapp.engine.planning.plan import MemoryPlan, plan
 from chatapp.engine.planning.presets import Preset, default_preset, preset, presets
 from chatapp.measure.machine.cards import engine_card
-from chatapp.pairs.choice import start_name
-from chatapp.pairs.files.folders import ModelFolders
 from chatapp.pairs.files.shapes import PlannedPair
-from chatapp.pairs.fit.check import check
-from chatapp.pairs.locate import locate
-from chatapp.pairs.planned import planned
 from chatapp.settings import Settings
 
 AUTO = "auto"
@@ -27,18 +21,6 @@ def look(settings: Settings) -> Card | None:
     """At the card that an engine would take now; None where it runs on the CPU, or the
     driver does not answer."""
     return None if engine_device(settings) == "cpu" else engine_card(settings.engine_args)
-
-
-def find_pair(settings: Settings, card: Card | None = None) -> Pair:
-    """The pair that the settings or the person on the page named, checked, with the tree
-    that was kept for it, and on a GPU set up as the memory plan says for ``card``, or else
-    for the one that is looked at now. Raises PairError."""
-    settings, models = with_choices(settings), ModelFolders(settings.data_dir)
-    name = start_name(settings, models) if settings.pair == AUTO else settings.pair
-    pair = tuned(locate(name, models), settings)
-    check(pair)
-    card = card or look(settings)
-    return pair if card is None else set_up(pair, make_plan(card, planned(pair), settings.preset))
 
 
 def choose_preset(name: str, card: Card) -> Preset:

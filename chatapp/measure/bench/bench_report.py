@@ -18,7 +18,7 @@ from chatapp.measure.bench.bench_table import table
 from chatapp.measure.bench.job import Answer, Job
 from chatapp.measure.compare.arms import Setting, seeds_repeat
 from chatapp.texts import Texts
-from chatapp.units import NONE, number
+from chatapp.units import number, ratio
 
 Document = dict[str, Any]
 
@@ -165,12 +165,6 @@ def speed(value: float | None, interval: Sequence[float] | None) -> str:
     if value is None or interval is None:
         return number(value, 1)
     return f"{value:.1f} ± {(interval[1] - interval[0]) / 2:.1f}"
-
-
-def ratio(value: float | None, interval: Sequence[float] | None) -> str:
-    if value is None or interval is None:
-        return NONE if value is None else f"{value:.2f}×"
-    return f"{value:.2f}× ({interval[0]:.2f} – {interval[1]:.2f})"
 
 
 def _categories(told: Document, row: Document) -> list[Document]:

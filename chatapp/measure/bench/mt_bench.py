@@ -16,7 +16,7 @@ from chatapp.domain import Prompt, ReplyMetrics, Role, Sampling
 from chatapp.measure.bench.job import Answer, Arm, Block, Job, blocks
 from chatapp.measure.bench.journal import Journal
 from chatapp.measure.bench.questions import Question
-from chatapp.measure.bench.quiet import Machine
+from chatapp.measure.compare.quiet import Machine
 from chatapp.measure.reply.metrics import figures_of
 from chatapp.measure.reply.trace import Trace
 from chatapp.measure.stream import Stream, read

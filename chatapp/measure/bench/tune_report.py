@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from chatapp.measure.bench.bench_report import ratio
 from chatapp.measure.bench.tuning import Attempt, Landscape
 from chatapp.measure.bench.tuning import ratio as ratio_of
 from chatapp.measure.stats import Estimate
 from chatapp.texts import Texts
-from chatapp.units import number
+from chatapp.units import number, ratio
 
 _BAR = 28
 

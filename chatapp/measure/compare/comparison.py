@@ -13,8 +13,8 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from chatapp.domain import Chunk, ReplyMetrics, Role, Sampling
-from chatapp.measure.bench.quiet import Machine
 from chatapp.measure.compare.arms import Comparison, Run, Setting
+from chatapp.measure.compare.quiet import Machine
 from chatapp.measure.reply.metrics import figures_of
 from chatapp.measure.reply.text_kind import text_kind_of
 from chatapp.measure.reply.trace import Trace

@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from chatapp.measure.bench.bench_report import ratio
 from chatapp.measure.compare.arms import ArmSummary, Comparison, Difference, Summary, summarise
 from chatapp.measure.stats import Estimate
 from chatapp.texts import Texts
-from chatapp.units import number
+from chatapp.units import number, ratio
 
 
 def markdown(comparison: Comparison, texts: Texts) -> str:

@@ -1,0 +1,25 @@
+"""The pair that the person chose, in the settings or on the page, as an engine runs it."""
+
+from __future__ import annotations
+
+from chatapp.chat.choices import tuned, with_choices
+from chatapp.domain import Card, Pair
+from chatapp.engine.planning.planner import AUTO, look, make_plan, set_up
+from chatapp.pairs.choice import start_name
+from chatapp.pairs.files.folders import ModelFolders
+from chatapp.pairs.fit.check import check
+from chatapp.pairs.locate import locate
+from chatapp.pairs.planned import planned
+from chatapp.settings import Settings
+
+
+def find_pair(settings: Settings, card: Card | None = None) -> Pair:
+    """The pair that the settings or the person on the page named, checked, with the tree
+    that was kept for it, and on a GPU set up as the memory plan says for ``card``, or else
+    for the one that is looked at now. Raises PairError."""
+    settings, models = with_choices(settings), ModelFolders(settings.data_dir)
+    name = start_name(settings, models) if settings.pair == AUTO else settings.pair
+    pair = tuned(locate(name, models), settings)
+    check(pair)
+    card = card or look(settings)
+    return pair if card is None else set_up(pair, make_plan(card, planned(pair), settings.preset))
