@@ -32,6 +32,7 @@ from chatapp.domain import (
     SpeculationMode,
 )
 from chatapp.errors import ProductError, StoreError
+from chatapp.measure.json_form import tuples
 
 _FIELDS = (
     *("text", "state", "language", "figures", "finish_reason", "error", "error_values"),
@@ -309,8 +310,4 @@ def _message(row: sqlite3.Row) -> Message:
 def figures_from(column: str | None) -> ReplyMetrics | None:
     if column is None:
         return None
-    values: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in json.loads(column).items()
-    }
-    return ReplyMetrics(**values)
+    return ReplyMetrics(**tuples(json.loads(column)))

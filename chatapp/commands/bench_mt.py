@@ -24,6 +24,7 @@ from chatapp.errors import UsageError
 from chatapp.measure.bench import bench_report
 from chatapp.measure.bench.job import Job
 from chatapp.measure.bench.questions import own_sets
+from chatapp.measure.bench.report_document import MtBenchReport, as_json
 from chatapp.settings import Settings
 from chatapp.texts import Texts, system_language
 from chatapp.units import duration
@@ -37,22 +38,22 @@ def main(arguments: Namespace, settings: Settings) -> int:
     engines = measured(arguments, settings, show.say)
     job = job_of(arguments, engines.pair.name)
     try:
-        told = asyncio.run(mt_bench.run(job, engines, folder, show))
+        report = asyncio.run(mt_bench.run(job, engines, folder, show))
     except KeyboardInterrupt:
         show.end()
         show.say("interrupted")
         return 130
     show.end()
-    kept = folder / f"{reports.stem('mt-bench', told)}.json"
+    kept = reports.table_path(report, folder)
     paths = [kept, reports.page(kept, texts.language), kept.with_suffix(".md")]
-    _write(paths[-1], told, texts)
+    _write(paths[-1], report, texts)
     if wanted := getattr(arguments, "report", None):
         paths.append(Path(wanted))
-        _write(paths[-1], told, texts)
+        _write(paths[-1], report, texts)
     if arguments.json:
-        print_json(told)
+        print_json(as_json(report))
     else:
-        print(terminal_table(told, texts))
+        print(terminal_table(report, texts))
     for path in paths:
         show.say("saved", path=path)
     return 0
@@ -75,19 +76,19 @@ def job_of(arguments: Namespace, pair_name: str) -> Job:
     )
 
 
-def terminal_table(told: bench_report.Document, texts: Texts) -> str:
+def terminal_table(report: MtBenchReport, texts: Texts) -> str:
     """The published table's columns, and the published figures beside ours."""
-    head = bench_report.headings(texts, told["baseline"])
-    rows = [bench_report.cells(row) for row in told["rows"]]
+    head = bench_report.headings(texts, report.baseline)
+    rows = [bench_report.cells(row) for row in report.rows]
     lines = [_lines([head, *rows])]
-    if told["published"]:
-        lines.append(texts("mtbench.published", machine=told["published"][0]["machine"]))
-        lines.append(_lines([head, *map(bench_report.published_cells, told["published"])]))
-    if told["categories"]:
-        lines.append(_lines([head, *map(bench_report.cells, told["categories"])]))
-    notes = [bench_report.identical(texts, told)]
-    if told["simulated_accept_length"] is not None:
-        notes.append(texts("mtbench.simulated", length=told["simulated_accept_length"]))
+    if report.published:
+        lines.append(texts("mtbench.published", machine=report.published[0].machine))
+        lines.append(_lines([head, *map(bench_report.published_cells, report.published)]))
+    if report.categories:
+        lines.append(_lines([head, *map(bench_report.cells, report.categories)]))
+    notes = [bench_report.identical(texts, report)]
+    if (length := report.setting.simulated_accept_length) is not None:
+        notes.append(texts("mtbench.simulated", length=length))
     return "\n\n".join([*lines, *filter(None, notes)])
 
 
@@ -128,10 +129,13 @@ class _Show:
             print(file=sys.stderr)
 
 
-def _write(path: Path, told: bench_report.Document, texts: Texts) -> None:
+def _write(path: Path, report: MtBenchReport, texts: Texts) -> None:
     forms = {".html": bench_report.html, ".md": bench_report.markdown}
     render = forms.get(path.suffix)
-    text = render(told, texts) if render else json.dumps(told, ensure_ascii=False, indent=1)
+    if render:
+        text = render(report, texts)
+    else:
+        text = json.dumps(as_json(report), ensure_ascii=False, indent=1)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")

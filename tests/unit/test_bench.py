@@ -21,6 +21,7 @@ from chatapp.measure.bench.job import Answer, Job, blocks
 from chatapp.measure.bench.journal import Journal
 from chatapp.measure.bench.mt_bench import BenchProgress, MtBench
 from chatapp.measure.bench.questions import Question, QuestionSet, read_questions
+from chatapp.measure.bench.report_document import as_json, from_json, published, report_of
 from chatapp.measure.compare.arms import Setting
 from chatapp.measure.compare.quiet import Machine
 from chatapp.measure.reply.metrics import histogram
@@ -191,12 +192,15 @@ async def test_reports_say_everything(tmp_path: Path, language: str) -> None:
     journal = journal_in(tmp_path)
     await run(JOB, journal, Engine())
     setting = replace(SETTING, simulated_accept_length=3.3, machine="<script>&")
-    told = json.loads(json.dumps(bench_report.document(JOB, setting, journal.all(), 0.0)))
+    report = report_of(JOB, setting, journal.all(), 0.0)
+    told = json.loads(json.dumps(as_json(report)))
+    assert replace(report, answers=()) == replace(from_json(told))
+    assert len(told["requests"]) == len(journal.all())
     wanted = {"set", "parallel", "tokens_per_second", "accept_length",
               "baseline_tokens_per_second", "speedup", "requests"}  # fmt: skip
     assert all(wanted <= row.keys() for row in told["rows"]) and len(told["rows"]) == 1
     texts = Texts(language)
-    page, text = bench_report.html(told, texts), bench_report.markdown(told, texts)
+    page, text = bench_report.html(report, texts), bench_report.markdown(report, texts)
     for form in (page, text):
         assert "9.2 ± 0.0" in form and "2.75" in form and "1.38×" in form
         assert "3.3" in form  # simulated acceptance is marked as such
@@ -205,10 +209,10 @@ async def test_reports_say_everything(tmp_path: Path, language: str) -> None:
 
 def test_published_figures_show_for_that_pair_and_tree_alone() -> None:
     pair = replace(SETTING, pair="published", tree="5/4/16")
-    found = bench_report.published(pair)
-    assert [row["speedup"] for row in found] == [2.08, 1.94, 2.05, 1.91]
-    assert not bench_report.published(SETTING)
-    assert not bench_report.published(replace(pair, tree="3/1/4"))
+    found = published(pair)
+    assert [row.speedup for row in found] == [2.08, 1.94, 2.05, 1.91]
+    assert not published(SETTING)
+    assert not published(replace(pair, tree="3/1/4"))
 
 
 @pytest.mark.parametrize("kind", ["questions", "pocket"])
@@ -278,8 +282,8 @@ def test_a_report_from_a_gpu_says_that_a_seed_repeats_nothing(
     device: str, temperature: float, says: bool
 ) -> None:
     job = replace(JOB, sampling=Sampling(temperature=temperature, seed=1))
-    told = bench_report.document(job, replace(SETTING, device=device), [], 0.0)
+    report = report_of(job, replace(SETTING, device=device), [], 0.0)
     for language in ("zh", "en"):
         texts = Texts(language)
-        facts = dict(bench_report.facts(texts, json.loads(json.dumps(told))))
+        facts = dict(bench_report.facts(texts, report))
         assert (texts("mtbench.no_seed") in facts[texts("mtbench.facts.sampling")]) is says

@@ -14,11 +14,11 @@ from chatapp.application.experiments.engines import Engines
 from chatapp.chat.language import detect
 from chatapp.domain import Sampling
 from chatapp.errors import UsageError
-from chatapp.measure.bench import bench_report
 from chatapp.measure.bench.job import Arm, Job
 from chatapp.measure.bench.journal import Journal
 from chatapp.measure.bench.mt_bench import BenchProgress, MtBench
 from chatapp.measure.bench.questions import read_questions
+from chatapp.measure.bench.report_document import MtBenchReport, report_of
 
 # Which arms one engine answers, and whether that engine has a draft.
 _PASSES: dict[str, tuple[tuple[tuple[Arm, ...], bool], ...]] = {
@@ -34,7 +34,7 @@ class MtBenchState:
 
     found: int = 0
     progress: BenchProgress | None = None
-    report: bench_report.Document | None = None
+    report: MtBenchReport | None = None
 
 
 def job_of(
@@ -54,7 +54,7 @@ def job_of(
 
 async def run(
     job: Job, engines: Engines, folder: Path, publish: Callable[[MtBenchState], None]
-) -> bench_report.Document:
+) -> MtBenchReport:
     """The report, which is in ``folder`` as well. Interrupted, it goes on from there."""
     setting = engines.setting()
     journal = Journal(folder / "mt-bench.jsonl", job.fingerprint(setting))
@@ -62,9 +62,10 @@ async def run(
     bench = MtBench(job, journal, engines.prompt(), machine=engines.machine)
     publish(MtBenchState(found))
 
-    def report(spread: bool) -> bench_report.Document:
-        told = bench_report.document(job, setting, journal.all(), time.time(), spread)
-        return told | {"engine_args": list(engines.arguments), "skipped": len(journal.skipped)}
+    def report(spread: bool) -> MtBenchReport:
+        skipped = len(journal.skipped)
+        answers, now = journal.all(), time.time()
+        return report_of(job, setting, answers, now, engines.arguments, skipped, spread)
 
     try:
         for arms, draft in _PASSES[job.baseline]:
@@ -75,8 +76,8 @@ async def run(
                     async for progress in steps:
                         publish(MtBenchState(found, progress, report(spread=False)))
     finally:
-        told = report(spread=True)
-        publish(MtBenchState(found, report=told))
+        whole = report(spread=True)
+        publish(MtBenchState(found, report=whole))
     journal.forget()
-    reports.keep_table(told, folder)
-    return told
+    reports.keep_table(whole, folder)
+    return whole

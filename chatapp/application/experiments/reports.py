@@ -10,6 +10,7 @@ from typing import Any
 from chatapp.errors import UsageError
 from chatapp.measure.bench import bench_report
 from chatapp.measure.bench.questions import SETS, set_files
+from chatapp.measure.bench.report_document import MtBenchReport, as_json, from_json
 from chatapp.texts import LANGUAGES, Texts
 
 _OWN = "questions"
@@ -40,20 +41,24 @@ def tables(folder: Path) -> list[Path]:
     return sorted(folder.glob("mt-bench-*.json"), reverse=True)
 
 
-def read(path: Path) -> bench_report.Document | None:
+def read(path: Path) -> MtBenchReport | None:
+    """None where it cannot be read, or is no report."""
     try:
-        told: bench_report.Document = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
+        return from_json(json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    return told
 
 
-def keep_table(told: bench_report.Document, folder: Path) -> Path:
+def keep_table(report: MtBenchReport, folder: Path) -> None:
     """As JSON, and to read in every language of the page."""
-    path = keep("mt-bench", told, folder)
+    path = table_path(report, folder)
+    _write(path, as_json(report))
     for language in LANGUAGES:
-        page(path, language).write_text(bench_report.html(told, Texts(language)), "utf-8")
-    return path
+        page(path, language).write_text(bench_report.html(report, Texts(language)), "utf-8")
+
+
+def table_path(report: MtBenchReport, folder: Path) -> Path:
+    return folder / f"{_stem('mt-bench', report.created)}.json"
 
 
 def page(path: Path, language: str) -> Path:
@@ -61,15 +66,16 @@ def page(path: Path, language: str) -> Path:
     return path.with_suffix(f".{language}.html")
 
 
-def keep(kind: str, told: Mapping[str, Any], folder: Path) -> Path:
-    """One JSON file, named by the time."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{stem(kind, told)}.json"
+def keep_race(told: Mapping[str, Any], folder: Path) -> None:
+    """The document of a race of trees."""
+    _write(folder / f"{_stem('tune', told['created'])}.json", told)
+
+
+def _write(path: Path, told: Mapping[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(told, ensure_ascii=False), "utf-8")
-    return path
 
 
-def stem(kind: str, told: Mapping[str, Any]) -> str:
+def _stem(kind: str, created: str) -> str:
     """Such as ``mt-bench-2026-11-24-180312``."""
-    created: str = told["created"]
     return f"{kind}-" + created[:19].replace(":", "").replace("T", "-")

@@ -83,7 +83,7 @@ async def run(
             async for racing in steps:
                 publish(TuneState(engines.pair, racing))
     finally:
-        reports.keep("tune", tune_report.document(race.landscape, now()), folder)
+        reports.keep_race(tune_report.document(race.landscape, now()), folder)
 
 
 def now() -> str:

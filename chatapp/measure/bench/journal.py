@@ -9,6 +9,7 @@ from typing import Any
 
 from chatapp.domain import ReplyMetrics
 from chatapp.measure.bench.job import Answer, Key
+from chatapp.measure.json_form import tuples
 
 
 class Journal:
@@ -65,8 +66,4 @@ class Journal:
 
 
 def _answer(told: dict[str, Any]) -> Answer:
-    figures: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in told["figures"].items()
-    }
-    return Answer(**told | {"figures": ReplyMetrics(**figures)})
+    return Answer(**told | {"figures": ReplyMetrics(**tuples(told["figures"]))})

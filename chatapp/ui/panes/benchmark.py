@@ -16,6 +16,7 @@ from chatapp.errors import error_words
 from chatapp.measure.bench import bench_report as report
 from chatapp.measure.bench import tune_report
 from chatapp.measure.bench.questions import SETS, set_for
+from chatapp.measure.bench.report_document import MtBenchReport
 from chatapp.measure.bench.tuning import Attempt, Landscape
 from chatapp.measure.stats import Estimate
 from chatapp.texts import Texts
@@ -65,10 +66,10 @@ def pane(
     running: str | None,
     pair_name: str,
 ) -> Markup:
-    told = bench.so_far.report if bench else None
+    found = bench.so_far.report if bench else None
     newest = reports.tables(folder)
-    if told is None and newest:
-        told = reports.read(newest[0])
+    if found is None and newest:
+        found = reports.read(newest[0])
     landscape = tune.so_far.landscape if tune else None
     return render(
         "benchmark",
@@ -83,7 +84,7 @@ def pane(
         status=_bench_status(texts, bench),
         failed=bool(bench and bench.stage == "failed"),
         progress=_progress(bench),
-        told=_table(texts, told) if told else None,
+        told=_table(texts, found) if found else None,
         reports=[_report(texts, path) for path in newest[:8]],
         tune_status=_tune_status(texts, tune),
         tune_failed=bool(tune and tune.stage == "failed"),
@@ -144,24 +145,21 @@ def _one(landscape: Landscape | None) -> float | None:
     return _share(1.0, _top(landscape)) if landscape else None
 
 
-def _table(texts: Texts, told: dict[str, Any]) -> dict[str, Any]:
-    head = report.headings(texts, told["baseline"])
+def _table(texts: Texts, found: MtBenchReport) -> dict[str, Any]:
+    groups = [(row, found.categories_of(row)) for row in found.rows] if found.categories else []
     return {
-        "head": head,
-        "rows": [report.cells(row) for row in told["rows"]],
+        "head": report.headings(texts, found.baseline),
+        "rows": [report.cells(row) for row in found.rows],
         "categories": [
-            (f"{row['set']} × {row['parallel']}", [
-                report.cells(one) for one in told["categories"]
-                if (one["set"], one["parallel"]) == (row["set"], row["parallel"])
-            ])
-            for row in told["rows"]
-        ] if told["categories"] else [],
-        "published": [report.published_cells(row) for row in told["published"]],
-        "machine": told["published"][0]["machine"] if told["published"] else "",
-        "facts": report.facts(texts, told),
-        "identical": report.identical(texts, told),
-        "simulated": told["simulated_accept_length"],
-    }  # fmt: skip
+            (f"{row.set} × {row.parallel}", [report.cells(one) for one in parts])
+            for row, parts in groups
+        ],
+        "published": [report.published_cells(row) for row in found.published],
+        "machine": found.published[0].machine if found.published else "",
+        "facts": report.facts(texts, found),
+        "identical": report.identical(texts, found),
+        "simulated": found.setting.simulated_accept_length,
+    }
 
 
 def _report(texts: Texts, path: Path) -> dict[str, str]:
