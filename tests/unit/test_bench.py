@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from chatapp import locations
 from chatapp.chat.language import detect
-from chatapp.domain import Chunk, Counts, ReplyMetrics, Role, Sampling
+from chatapp.domain import ReplyMetrics, Sampling
 from chatapp.errors import UsageError
 from chatapp.measure.bench import bench_report
 from chatapp.measure.bench.bench_table import table
@@ -24,8 +22,8 @@ from chatapp.measure.bench.questions import Question, QuestionSet, read_question
 from chatapp.measure.bench.report_document import as_json, from_json, published, report_of
 from chatapp.measure.compare.arms import Setting
 from chatapp.measure.compare.quiet import Machine
-from chatapp.measure.reply.metrics import histogram
 from chatapp.texts import LANGUAGES, Texts
+from tests.fakes.engine import ScriptedEngine
 
 SETTING = Setting("a machine", "cpu", "pocket", "3/1/4", "float32", {"sglang": "0.5.23"})
 QUESTIONS = QuestionSet(
@@ -37,51 +35,16 @@ JOB = Job((QUESTIONS,), sampling=Sampling(max_tokens=12))
 FIGURES = ReplyMetrics(True, 5, 101, 0, 0, 0, (), None, 100.0, 0.5, 1.5)
 
 
-class Letters:
-    context_length = 400
-
-    def encode(self, messages: Sequence[tuple[Role, str]]) -> list[int]:
-        return [ord(char) for _, text in messages for char in text]
-
-
-@dataclass
-class Engine:
-    """Twelve tokens: with speculation in steps of three at 0.3 s, else one each 0.15 s."""
-
-    running: int = 0
-    most: int = 0
-    asked: list[tuple[bool, int]] = field(default_factory=list)
-
-    async def stream(
-        self, ids: Sequence[int], sampling: Sampling, on: bool
-    ) -> AsyncIterator[Chunk]:
-        self.asked.append((on, len(ids)))
-        self.running += 1
-        self.most = max(self.most, self.running)
-        try:
-            tokens, lengths, at = 1, [], 0.2
-            while True:
-                await asyncio.sleep(0)
-                done = tokens >= sampling.max_tokens
-                counts = Counts(on, len(lengths), sum(lengths) - len(lengths), histogram(lengths))
-                yield Chunk("x" * tokens, (7,) * tokens, len(ids), 0, tokens, counts,
-                            tuple(lengths), at, "length" if done else None)  # fmt: skip
-                if done:
-                    return
-                gained = min(3 if on else 1, sampling.max_tokens - tokens)
-                tokens, at = tokens + gained, at + (0.3 if on else 0.15)
-                lengths = [*lengths, gained] if on else []
-        finally:
-            self.running -= 1
+def scripted() -> ScriptedEngine:
+    """With speculation in steps of three at 0.3 s, else one token each 0.15 s."""
+    return ScriptedEngine(first_s=0.2, step_s=0.15, overhead=2)
 
 
 async def run(
-    job: Job, journal: Journal, engine: Engine, stop_after: int | None = None
+    job: Job, journal: Journal, engine: ScriptedEngine, stop_after: int | None = None
 ) -> list[BenchProgress]:
     seen: list[BenchProgress] = []
-    async with aclosing(
-        MtBench(job, journal, Letters()).run(engine.stream, ("on", "off"))
-    ) as steps:
+    async with aclosing(MtBench(job, journal, engine).run(engine.stream, ("on", "off"))) as steps:
         async for progress in steps:
             seen.append(progress)
             if stop_after is not None and progress.done >= stop_after:
@@ -94,21 +57,21 @@ def journal_in(folder: Path, job: Job = JOB) -> Journal:
 
 
 async def test_every_question_is_asked_in_both_lanes_as_a_conversation(tmp_path: Path) -> None:
-    engine, journal = Engine(), journal_in(tmp_path)
+    engine, journal = scripted(), journal_in(tmp_path)
     seen = await run(JOB, journal, engine)
     assert seen[-1].done == seen[-1].total == 20 and seen[-1].seconds_left == 0
     assert len(journal.all()) == 40
     warm, turns = engine.asked[:2], engine.asked[2:]
-    assert [on for on, _ in warm] == [True, False]
-    assert [length for _, length in turns[:2]] == [2, 2 + 12 + 4]  # the answer is in the prompt
+    assert [asked.speculation for asked in warm] == [True, False]
+    assert [len(asked.ids) for asked in turns[:2]] == [2, 2 + 12 + 4]  # the answer is in the prompt
     assert seen[0].seconds_left is None
 
 
 async def test_streams_run_at_the_same_time_and_never_more_than_asked(tmp_path: Path) -> None:
     job = replace(JOB, parallel=(4,))
-    engine = Engine()
+    engine = scripted()
     await run(job, journal_in(tmp_path, job), engine)
-    assert engine.most == 4
+    assert engine.open_most == 4
 
 
 def test_lanes_take_turns_block_by_block() -> None:
@@ -121,12 +84,12 @@ def test_lanes_take_turns_block_by_block() -> None:
 
 @pytest.mark.parametrize("stop_after", [1, 7, 8, 13, 19])
 async def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path, stop_after: int) -> None:
-    await run(JOB, journal_in(tmp_path), Engine(), stop_after)
+    await run(JOB, journal_in(tmp_path), scripted(), stop_after)
     with (tmp_path / "journal.jsonl").open("a") as file:
         file.write('{"key": ["set", 1, 1, "on"')  # a crash in the middle of a line
     journal = journal_in(tmp_path)
     assert len(journal.answers) == stop_after
-    engine = Engine()
+    engine = scripted()
     await run(JOB, journal, engine)
     # Two turns for each question left, and a warm-up of each arm that had something left.
     assert len(engine.asked) in ((20 - stop_after) * 2 + 1, (20 - stop_after) * 2 + 2)
@@ -134,7 +97,7 @@ async def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path, stop_afte
 
 
 async def test_another_job_begins_anew(tmp_path: Path) -> None:
-    await run(JOB, journal_in(tmp_path), Engine())
+    await run(JOB, journal_in(tmp_path), scripted())
     assert not journal_in(tmp_path, replace(JOB, repeats=2)).answers
     other = replace(SETTING, tree="5/4/16")
     assert JOB.fingerprint(other) != JOB.fingerprint(SETTING)
@@ -144,14 +107,14 @@ async def test_a_question_too_long_for_the_target_is_left_out_and_counted(tmp_pa
     long = replace(QUESTIONS, questions=(Question(1, "c", ("x" * 500,)), Question(2, "c", ("y",))))
     job = replace(JOB, sets=(long,))
     journal = journal_in(tmp_path, job)
-    await run(job, journal, Engine())
+    await run(job, journal, scripted())
     assert {key[4] for key in journal.skipped} == {1}
     assert {answer.question_id for answer in journal.all()} == {2}
 
 
 async def test_the_table_is_what_the_engine_did(tmp_path: Path) -> None:
     journal = journal_in(tmp_path)
-    await run(JOB, journal, Engine())
+    await run(JOB, journal, scripted())
     whole, even, odd = table(journal.all())
     assert (whole.category, even.category, odd.category) == (None, "even", "odd")
     # 11 tokens after the first: in 4 steps of 0.3 s, or in 11 of 0.15 s.
@@ -180,8 +143,8 @@ def test_tokens_per_second_is_all_tokens_by_all_time(tmp_path: Path) -> None:
 
 
 async def test_an_unfinished_lane_gives_no_speedup(tmp_path: Path) -> None:
-    journal = journal_in(tmp_path)
-    async for _ in MtBench(JOB, journal, Letters()).run(Engine().stream, ("on",)):
+    engine, journal = scripted(), journal_in(tmp_path)
+    async for _ in MtBench(JOB, journal, engine).run(engine.stream, ("on",)):
         pass
     row = table(journal.all())[0]
     assert row.tokens_per_second and row.baseline_tokens_per_second is None and row.speedup is None
@@ -190,7 +153,7 @@ async def test_an_unfinished_lane_gives_no_speedup(tmp_path: Path) -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_reports_say_everything(tmp_path: Path, language: str) -> None:
     journal = journal_in(tmp_path)
-    await run(JOB, journal, Engine())
+    await run(JOB, journal, scripted())
     setting = replace(SETTING, simulated_accept_length=3.3, machine="<script>&")
     report = report_of(JOB, setting, journal.all(), 0.0)
     told = json.loads(json.dumps(as_json(report)))
@@ -259,13 +222,13 @@ def test_what_is_no_question_file_is_refused_in_words(tmp_path: Path, text: str)
 
 async def test_an_answer_that_chat_disturbed_is_made_again(tmp_path: Path) -> None:
     job = replace(JOB, limit=2)
-    journal, engine, busy = journal_in(tmp_path, job), Engine(), False
+    journal, engine, busy = journal_in(tmp_path, job), scripted(), False
 
     async def quiet() -> None:
         nonlocal busy
         busy = False
 
-    bench = MtBench(job, journal, Letters(), machine=Machine(quiet, lambda: busy))
+    bench = MtBench(job, journal, engine, machine=Machine(quiet, lambda: busy))
     async with aclosing(bench.run(engine.stream, ("on", "off"))) as steps:
         async for progress in steps:
             busy = progress.done == 1

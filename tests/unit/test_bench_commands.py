@@ -16,14 +16,14 @@ from chatapp.commands import bench_mt, bench_switch, bench_tune
 from chatapp.domain import EngineState, EngineStatus, Pair, Tree
 from chatapp.errors import EngineError, UsageError
 from chatapp.settings import Settings
-from tests.unit.test_comparison import Clockwork
+from tests.fakes.engine import clockwork
 
 
 class Engines:
     """In place of SGLang: clockwork, and a record of what was started."""
 
     def __init__(self) -> None:
-        self.clockwork = Clockwork()
+        self.clockwork = clockwork()
         self.started: list[tuple[Tree, bool]] = []
         self.running = 0
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from chatapp.chat.comparisons import Comparisons, as_document, from_document
 from chatapp.chat.store import Store
-from chatapp.domain import Chunk, Counts, Role, Sampling
+from chatapp.domain import Role, Sampling
 from chatapp.errors import EngineError, StoreError
 from chatapp.measure.compare.arms import Setting, summarise
 from chatapp.measure.compare.comparison import (
@@ -25,60 +23,16 @@ from chatapp.measure.compare.comparison import (
     order,
 )
 from chatapp.measure.compare.verdict import verdict
-from chatapp.measure.reply.metrics import histogram
+from tests.fakes.engine import LETTERS, ScriptedEngine, clockwork
 
 SETTING = Setting("a machine", "cpu", "pocket", "3/1/4", "float32")
 PLAN = ComparisonPlan(
     ((Role.USER, "说个故事"),), (1, 2, 3), "zh", Sampling(max_tokens=24), rounds=4
 )
-WORDS = "abcdefghijklmnopqrstuvwxy" * 12
-
-
-@dataclass
-class Clockwork:
-    """Streams letters: with speculation three a step, else one; ``slow`` seconds a step."""
-
-    step_s: float = 0.1
-    overhead: float = 1.5
-    swap: str = ""
-    fails_at: int | None = None
-    asked: list[tuple[bool, Sampling]] = field(default_factory=list)
-    closed: int = 0
-
-    async def stream(
-        self, ids: Sequence[int], sampling: Sampling, speculation: bool
-    ) -> AsyncIterator[Chunk]:
-        self.asked.append((speculation, sampling))
-        tokens, lengths, at = 1, [], 0.5
-        step = self.step_s * (self.overhead if speculation else 1)
-        try:
-            while True:
-                done = tokens >= sampling.max_tokens
-                yield self._chunk(tokens, lengths, at, speculation, "length" if done else None)
-                if done:
-                    return
-                if self.fails_at == tokens:
-                    raise EngineError("engine_broke_off")
-                gained = min(3 if speculation else 1, sampling.max_tokens - tokens)
-                tokens, at = tokens + gained, at + step
-                lengths = [*lengths, gained] if speculation else []
-                await asyncio.sleep(0)
-        finally:
-            self.closed += 1
-
-    def _chunk(
-        self, tokens: int, lengths: list[int], at: float, on: bool, reason: str | None
-    ) -> Chunk:
-        text = WORDS[:tokens]
-        if self.swap and on:
-            text = text.replace(self.swap, "?")
-        ids = tuple(ord(char) for char in text)
-        counts = Counts(on, len(lengths), sum(lengths) - len(lengths), histogram(lengths))
-        return Chunk(text, ids, 3, 0, tokens, counts, tuple(lengths), at, reason)
 
 
 async def compare(
-    engine: Clockwork, plan: ComparisonPlan = PLAN, setting: Setting = SETTING
+    engine: ScriptedEngine, plan: ComparisonPlan = PLAN, setting: Setting = SETTING
 ) -> Comparing:
     comparing = Comparing(engine.stream, plan, setting, clock=lambda: 1000.0)
     async for _ in comparing.events():
@@ -87,18 +41,18 @@ async def compare(
 
 
 async def test_lanes_alternate_after_an_uncounted_warm_up_of_each() -> None:
-    engine = Clockwork()
+    engine = clockwork()
     result = (await compare(engine)).result
-    sides = [speculation for speculation, _ in engine.asked]
+    sides = [asked.speculation for asked in engine.asked]
     assert sides == [True, False, True, False, False, True, True, False, False, True]
-    assert [sampling.max_tokens for _, sampling in engine.asked] == [16, 16, *[24] * 8]
+    assert [asked.sampling.max_tokens for asked in engine.asked] == [16, 16, *[24] * 8]
     assert len(result.runs) == 8 and not result.cancelled
     assert [(run.round, run.place) for run in result.runs[:4]] == [(1, 1), (1, 2), (2, 1), (2, 2)]
     assert order(1) == (True, False) and order(2) == (False, True)
 
 
 async def test_the_summary_is_what_the_clockwork_does() -> None:
-    summary = summarise((await compare(Clockwork())).result)
+    summary = summarise((await compare(clockwork())).result)
     # 23 tokens after the first: on in 8 steps of 0.15 s, off in 23 steps of 0.1 s.
     assert summary.on.tokens_per_second.value == pytest.approx(23 / 1.2)
     assert summary.off.tokens_per_second.value == pytest.approx(10)
@@ -111,12 +65,12 @@ async def test_the_summary_is_what_the_clockwork_does() -> None:
 
 
 async def test_both_lanes_stream_and_say_when_a_run_has_ended() -> None:
-    comparing = Comparing(Clockwork().stream, replace(PLAN, rounds=1), SETTING)
+    comparing = Comparing(clockwork().stream, replace(PLAN, rounds=1), SETTING)
     events = [event async for event in comparing.events()]
     assert [type(event) for event in events[:2]] == [WarmingUp, WarmingUp]
     texts = {side: [e.text for e in events if isinstance(e, ArmText) and e.speculation is side]
              for side in (True, False)}  # fmt: skip
-    assert texts[True][-1] == texts[False][-1] == WORDS[:24]
+    assert texts[True][-1] == texts[False][-1] == "".join(LETTERS[:24])
     assert len(texts[True]) == 9 and len(texts[False]) == 24
     ended = [event.run for event in events if isinstance(event, RunEnded)]
     assert [run.speculation for run in ended] == [True, False]
@@ -124,7 +78,7 @@ async def test_both_lanes_stream_and_say_when_a_run_has_ended() -> None:
 
 @pytest.mark.parametrize("after", [1, 3, 12, 40, 60, 100])
 async def test_cancelling_keeps_what_was_measured(after: int) -> None:
-    engine = Clockwork()
+    engine = clockwork()
     comparing = Comparing(engine.stream, PLAN, SETTING)
     async with aclosing(comparing.events()) as events:
         seen = 0
@@ -134,7 +88,7 @@ async def test_cancelling_keeps_what_was_measured(after: int) -> None:
                 break
     result = comparing.result
     assert result.cancelled
-    assert engine.closed == len(engine.asked)
+    assert engine.open_now == 0
     whole = [run for run in result.runs if not run.cut]
     assert all(run.finish_reason == "length" for run in whole)
     assert len(result.runs) - len(whole) <= 1
@@ -145,7 +99,7 @@ async def test_cancelling_keeps_what_was_measured(after: int) -> None:
 
 
 async def test_an_engine_that_fails_leaves_the_rounds_before() -> None:
-    engine = Clockwork()
+    engine = clockwork()
     comparing = Comparing(engine.stream, PLAN, SETTING)
     with pytest.raises(EngineError):
         async for event in comparing.events():
@@ -172,7 +126,7 @@ async def test_where_texts_part_and_why(
     """On a GPU a seed repeats nothing; on a CPU it explains no difference."""
     plan = replace(PLAN, sampling=Sampling(temperature=temperature, max_tokens=24, seed=seed))
     comparing = await compare(
-        Clockwork(swap="f"), plan, replace(SETTING, dtype=dtype, device=device)
+        clockwork(swap="f"), plan, replace(SETTING, dtype=dtype, device=device)
     )
     summary = summarise(comparing.result)
     assert summary.identical == 0 and summary.pairs == 4
@@ -181,15 +135,15 @@ async def test_where_texts_part_and_why(
 
 
 async def test_seeds_differ_by_round_and_not_by_lane() -> None:
-    engine = Clockwork()
+    engine = clockwork()
     sampling = Sampling(temperature=1.0, seed=7, max_tokens=24)
     await compare(engine, replace(PLAN, sampling=sampling, rounds=3))
-    assert [asked.seed for _, asked in engine.asked[2:]] == [7, 7, 8, 8, 9, 9]
+    assert [asked.sampling.seed for asked in engine.asked[2:]] == [7, 7, 8, 8, 9, 9]
 
 
 async def test_comparisons_are_kept_listed_and_read_again(tmp_path: Path) -> None:
     kept = Comparisons(Store(tmp_path / "chats.sqlite3"))
-    result = (await compare(Clockwork())).result
+    result = (await compare(clockwork())).result
     first = kept.keep(result)
     second = kept.keep(replace(result, language="en"))
     assert kept.one(first.id) == first
@@ -201,7 +155,7 @@ async def test_comparisons_are_kept_listed_and_read_again(tmp_path: Path) -> Non
 
 
 async def test_an_export_can_be_read_again_and_recomputed() -> None:
-    result = (await compare(Clockwork())).result
+    result = (await compare(clockwork())).result
     told = json.loads(json.dumps(as_document(result), ensure_ascii=False))
     assert from_document(told) == result
     assert summarise(from_document(told)) == summarise(result)
@@ -209,7 +163,7 @@ async def test_an_export_can_be_read_again_and_recomputed() -> None:
 
 async def test_nothing_simulated_and_nothing_from_elsewhere_makes_a_verdict(tmp_path: Path) -> None:
     kept = Comparisons(Store(tmp_path / "chats.sqlite3"))
-    result = (await compare(Clockwork())).result
+    result = (await compare(clockwork())).result
     for other in (
         replace(SETTING, simulated_accept_length=3.3),
         replace(SETTING, machine="another"),

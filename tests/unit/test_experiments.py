@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from chatapp.application.experiments.experiments import Experiments
 from chatapp.application.experiments.runner import State
 from chatapp.chat.auto import Auto
 from chatapp.chat.store import Store
-from chatapp.domain import Chunk, EngineState, EngineStatus, Pair, Role, Sampling, Tree
+from chatapp.domain import Pair, Sampling, Tree
 from chatapp.errors import EngineError, InputError, UsageError
 from chatapp.measure.bench.questions import set_files
 from chatapp.measure.compare.arms import Setting
@@ -25,38 +26,18 @@ from chatapp.settings import Settings
 from chatapp.texts import Texts
 from chatapp.ui.experiments_page import ExperimentForms, ExperimentsPage
 from chatapp.ui.payload import Payload
-from tests.unit.test_comparison import PLAN, SETTING, Clockwork
+from tests.fakes.engine import ScriptedEngine, clockwork
+from tests.unit.test_comparison import PLAN, SETTING
 
 
-class Keeper:
-    """The app's engine, clockwork inside."""
+@dataclass
+class Manager(ScriptedEngine):
+    """The app's engine, which makes room for others."""
 
-    context_length = 4000
-
-    def __init__(self) -> None:
-        self.clockwork = Clockwork()
-        self.state, self.switch = EngineState.READY, True
-        self.aside_now = 0
-        self.restored = 0
-
-    @property
-    def client(self) -> Keeper:
-        return self
-
-    def stream(self, ids: Sequence[int], sampling: Sampling, on: bool) -> AsyncIterator[Chunk]:
-        return self.clockwork.stream(ids, sampling, on)
-
-    def status(self) -> EngineStatus:
-        return EngineStatus(self.state, "pocket", tree=Tree(3, 1, 4), switch=self.switch)
-
-    def prompt(self) -> Keeper:
-        return self
-
-    def encode(self, messages: Sequence[tuple[Role, str]]) -> list[int]:
-        return [ord(char) for _, text in messages for char in text]
-
-    def decode(self, ids: Sequence[int], skip_special_tokens: bool = True) -> str:
-        return "".join(map(chr, ids))
+    context_length: int = 4000
+    overhead: float = 1.5
+    aside_now: int = 0
+    restored: int = 0
 
     @asynccontextmanager
     async def aside(self) -> AsyncIterator[tuple[Pair, Any]]:
@@ -70,7 +51,7 @@ class Keeper:
 
 class Rig:
     def __init__(self, folder: Path) -> None:
-        self.manager, self.store = Keeper(), Store(folder / "chats.sqlite3")
+        self.manager, self.store = Manager(), Store(folder / "chats.sqlite3")
         self.settings = Settings(data_dir=folder, language="en")
         auto = Auto(self.store, lambda: Setting("m", "cpu", "pocket", "3/1/4", "float32"))
         self.lab = Experiments(self.store, self.manager, auto, self.settings)
@@ -116,7 +97,7 @@ async def test_stopping_keeps_what_was_measured(rig: Rig) -> None:
     kept = rig.lab.comparisons.one(state.so_far.comparison.id)
     assert kept.cancelled and 1 <= len(kept.runs) < 8
     assert rig.lab.running is None
-    assert rig.manager.clockwork.closed == len(rig.manager.clockwork.asked)
+    assert rig.manager.asked and rig.manager.open_now == 0
 
 
 async def test_one_experiment_at_a_time(rig: Rig) -> None:
@@ -132,7 +113,7 @@ async def test_an_engine_that_cannot_switch_is_told_not_measured(rig: Rig) -> No
     rig.lab.compare(PLAN)
     state = await rig.ended()
     assert state.stage == "failed" and state.error.key == "experiments_no_switch"
-    assert not rig.lab.comparisons.all() and not rig.manager.clockwork.asked
+    assert not rig.lab.comparisons.all() and not rig.manager.asked
 
 
 async def test_it_waits_for_replies_that_are_being_written(rig: Rig) -> None:
@@ -140,13 +121,13 @@ async def test_it_waits_for_replies_that_are_being_written(rig: Rig) -> None:
     rig.lab.chatting = lambda: chatting
     rig.lab.compare(PLAN)
     await asyncio.sleep(0.15)
-    assert not rig.manager.clockwork.asked and rig.lab.of("compare").latest.value.stage == "waiting"
+    assert not rig.manager.asked and rig.lab.of("compare").latest.value.stage == "waiting"
     chatting = False
     assert (await rig.ended()).stage == "finished"
 
 
 async def test_a_run_that_chat_disturbed_is_made_again() -> None:
-    engine, busy = Clockwork(), False
+    engine, busy = clockwork(), False
 
     async def quiet() -> None:
         nonlocal busy
@@ -165,7 +146,7 @@ async def test_a_run_that_chat_disturbed_is_made_again() -> None:
 
 
 async def test_a_dead_engine_ends_it_with_the_cause(rig: Rig) -> None:
-    rig.manager.clockwork.fails_at = 1
+    rig.manager.fails_at = 1
     rig.lab.compare(PLAN)
     state = await rig.ended()
     assert state.stage == "failed" and isinstance(state.error, EngineError)
@@ -195,10 +176,10 @@ async def test_a_race_puts_the_engine_aside_and_back_whatever_happens(
     )
     views = await rig.do("tune")
     assert rig.manager.restored == 1 and "ec-landscape" in views[-1]["bench"]
-    rig.manager.clockwork.fails_at = 1
+    rig.manager.fails_at = 1
     await rig.do("tune")
     assert rig.manager.restored == 2
-    rig.manager.clockwork.fails_at = None
+    rig.manager.fails_at = None
     rig.lab.tune([[1, 2]] * 3, (Tree(5, 1, 6),), 400)
     await asyncio.sleep(0)
     await rig.lab.cancel()

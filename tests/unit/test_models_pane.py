@@ -12,7 +12,7 @@ import pytest
 
 from chatapp.application.model_manager import HIDDEN_KEY, ModelManager, PairState
 from chatapp.application.monitor import Moment, Monitor
-from chatapp.domain import Card, EngineState, EngineStatus, GpuSample, MemorySample, Pair, Tree
+from chatapp.domain import Card, GpuSample, MemorySample, Pair
 from chatapp.engine.planning.planner import make_plan
 from chatapp.errors import InputError, PairError, ProductError, UsageError
 from chatapp.measure.machine.ledger import Point, ledger
@@ -25,6 +25,7 @@ from chatapp.ui import models_page
 from chatapp.ui.panes import models
 from chatapp.ui.payload import Payload
 from chatapp.units import GIB
+from tests.fakes.engine import ScriptedEngine
 from tests.hub import Hub, serve
 from tests.toy_pair import draft_files, target_files
 
@@ -32,33 +33,14 @@ EN = Texts("en")
 EVIL = """<script>alert(1)</script>"'&"""
 
 
-class Keeper:
-    """The engine's manager, as the shelf uses it."""
+class Manager(ScriptedEngine):
+    """The engine's manager, as the models' manager uses it."""
 
     def __init__(self, settings: Settings, pair: Pair | None) -> None:
+        super().__init__()
         self.settings, self.pair, self.restarts = settings, pair, 0
         self.api_key = "the-secret"
         self.card: Card | None = None
-        self.info: dict[str, Any] = {"internal_states": [{"memory_usage": {"weight": 0.05}}]}
-        self.state = EngineState.READY
-
-    @property
-    def client(self) -> Keeper:
-        return self
-
-    async def server_info(self) -> dict[str, Any]:
-        return self.info
-
-    async def loads(self) -> dict[str, Any]:
-        return {"loads": [{"num_used_tokens": 100, "max_total_num_tokens": 400}]}
-
-    def status(self) -> EngineStatus:
-        return EngineStatus(
-            self.state,
-            "pocket",
-            tree=Tree(3, 1, 4),
-            address="http://127.0.0.1:31000",
-        )
 
     def choose(self, **choices: object) -> None:
         self.settings = self.settings.model_copy(update=choices)
@@ -68,9 +50,9 @@ class Keeper:
 
 
 @pytest.fixture
-def manager(data_dir: Path) -> Keeper:
+def manager(data_dir: Path) -> Manager:
     settings = Settings.load(data_dir=data_dir, device="cpu")
-    return Keeper(settings, locate("pocket"))
+    return Manager(settings, locate("pocket"))
 
 
 @pytest.fixture
@@ -79,7 +61,7 @@ def kept() -> dict[str, str]:
 
 
 @pytest.fixture
-def shelf(manager: Keeper, kept: dict[str, str]) -> ModelManager:
+def shelf(manager: Manager, kept: dict[str, str]) -> ModelManager:
     return ModelManager(manager.settings, manager, kept.__setitem__)
 
 
@@ -114,14 +96,14 @@ def test_the_command_is_the_engines_without_its_key(shelf: ModelManager) -> None
     assert visible and "the-secret" not in visible[1]
 
 
-def test_without_an_engine_there_is_no_command(shelf: ModelManager, manager: Keeper) -> None:
+def test_without_an_engine_there_is_no_command(shelf: ModelManager, manager: Manager) -> None:
     manager.pair = None
     assert shelf.command() == []
     assert EN("models.no_engine") in words(str(models.pane(EN, shelf, sample())))
 
 
 async def test_using_another_pair_is_remembered(
-    shelf: ModelManager, manager: Keeper, kept: dict[str, str]
+    shelf: ModelManager, manager: Manager, kept: dict[str, str]
 ) -> None:
     await do(shelf, "use", "pocket")
     assert manager.settings.pair == "pocket" and manager.restarts == 1
@@ -149,7 +131,7 @@ async def test_what_cannot_be_done_is_said(
 
 
 async def test_a_pair_of_ones_own_by_folders(
-    shelf: ModelManager, manager: Keeper, tmp_path: Path
+    shelf: ModelManager, manager: Manager, tmp_path: Path
 ) -> None:
     for part, files in (("t", target_files()), ("d", draft_files())):
         (tmp_path / part).mkdir()
@@ -170,7 +152,9 @@ async def test_a_pair_of_ones_own_by_folders(
     assert refused.value.key == "pair_not_downloadable"
 
 
-async def test_a_pair_of_ones_own_by_models(shelf: ModelManager, manager: Keeper, hub: Hub) -> None:
+async def test_a_pair_of_ones_own_by_models(
+    shelf: ModelManager, manager: Manager, hub: Hub
+) -> None:
     hub.models |= {"own/target": target_files(), "own/draft": draft_files()}
     await do(shelf, "own", "own/target,own/draft")
     assert shelf._download and shelf._download.wait(30).state is DownloadState.FINISHED
@@ -192,7 +176,7 @@ async def test_a_card_can_be_tried_out(shelf: ModelManager) -> None:
     assert shelf.card_gb is None
 
 
-async def test_the_ledger_follows_the_engine(shelf: ModelManager, manager: Keeper) -> None:
+async def test_the_ledger_follows_the_engine(shelf: ModelManager, manager: Manager) -> None:
     made = shelf.ledger(await Monitor(lambda: sample().sample, manager).look())
     real = {row.key: row.real for row in made.rows}
     assert real["target"] == int(0.05 * GIB)
@@ -206,7 +190,7 @@ def test_where_the_cache_ran_full_is_marked_in_the_graph(shelf: ModelManager) ->
     assert shown.count('class="is-full" x1=') == 2
 
 
-def test_on_a_gpu_plan_and_reality_stand_side_by_side(manager: Keeper, kept: dict) -> None:
+def test_on_a_gpu_plan_and_reality_stand_side_by_side(manager: Manager, kept: dict) -> None:
     card = GpuSample("RTX 4090", 20 * GIB, 24 * GIB, 18 * GIB, 80, 60, 300.0)
     manager.card = Card(24 * GIB)
     shelf = ModelManager(manager.settings, manager, kept.__setitem__)
@@ -266,7 +250,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
 
 
 async def test_a_download_that_was_killed_says_so_and_goes_on(
-    shelf: ModelManager, manager: Keeper, kept: dict[str, str], hub: Hub
+    shelf: ModelManager, manager: Manager, kept: dict[str, str], hub: Hub
 ) -> None:
     name = "Qwen/Qwen3-4B-Instruct-2507,Zjcxy-SmartAI/Eagle3-Qwen3-4B-Instruct-2507-zh"
     await do(shelf, "own", name)
@@ -286,7 +270,7 @@ async def test_a_download_that_was_killed_says_so_and_goes_on(
 
 
 async def test_folders_that_are_gone_are_not_offered_for_download(
-    manager: Keeper, kept: dict[str, str]
+    manager: Manager, kept: dict[str, str]
 ) -> None:
     shelf = ModelManager(manager.settings, manager, kept.__setitem__, "/nowhere,/nowhere")
     shown = str(models.pane(EN, shelf, sample()))
@@ -331,7 +315,7 @@ async def test_the_foot_invites_to_what_the_card_is_meant_for(
     assert models.invitation(EN, shelf) == ""
 
 
-def test_a_page_of_evil_words_runs_nothing(shelf: ModelManager, manager: Keeper) -> None:
+def test_a_page_of_evil_words_runs_nothing(shelf: ModelManager, manager: Manager) -> None:
     manager.api_key = EVIL
     shown = str(models.pane(EN, shelf, sample()))
     assert "<script>" not in shown and "&lt;script&gt;" in shown

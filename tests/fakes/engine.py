@@ -1,0 +1,144 @@
+"""A scripted engine, for orders of events and speeds that a healthy one never shows.
+
+Its stream holds to what a real one promises: counts add up with the tokens, and with
+speculation off there are none. Clock and pace are the test's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from chatapp.domain import Chunk, Counts, EngineState, EngineStatus, Role, Sampling, Tree
+from chatapp.errors import EngineError
+from chatapp.measure.reply.metrics import histogram
+
+LETTERS = tuple("abcdefghijklmnopqrstuvwxyz" * 12)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request as it came."""
+
+    ids: tuple[int, ...]
+    sampling: Sampling
+    speculation: bool
+
+
+async def at_once() -> None:
+    """The pace of an engine that makes nobody wait, and lets others have their turn."""
+    await asyncio.sleep(0)
+
+
+@dataclass
+class ScriptedEngine:
+    """Says ``tokens``, or with speculation ``tokens_on`` where they shall differ, as many as
+    the sampling allows: one a step, ``gain`` with speculation. By the clock of the stream the
+    first comes at ``first_s``, a step takes ``step_s``, ``overhead`` times that with
+    speculation; ``pace`` is what the test really waits before each chunk but the first. After
+    ``fails_at`` tokens it ``fails``.
+
+    It tells ``memory`` in GiB and that ``used`` of 400 tokens of its KV cache are, unless it
+    is ``silent``. It is its own client and prompt: a letter of a prompt is a token.
+    """
+
+    tokens: Sequence[str] = LETTERS
+    tokens_on: Sequence[str] = ()
+    gain: int = 3
+    first_s: float = 0.5
+    step_s: float = 0.1
+    overhead: float = 1.0
+    pace: Callable[[], Awaitable[object]] = at_once
+    fails: EngineError = field(default_factory=lambda: EngineError("engine_broke_off"))
+    fails_at: int | None = None
+    state: EngineState = EngineState.READY
+    switch: bool = True
+    address: str = "http://127.0.0.1:31000"
+    log_tail: tuple[str, ...] = ()
+    context_length: int = 400
+    memory: dict[str, float] = field(default_factory=lambda: {"weight": 0.05})
+    used: int = 100
+    silent: bool = False
+    asked: list[Asked] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+    open_now: int = 0
+    open_most: int = 0
+
+    @property
+    def client(self) -> ScriptedEngine:
+        return self
+
+    def prompt(self) -> ScriptedEngine:
+        return self
+
+    def status(self) -> EngineStatus:
+        return EngineStatus(
+            self.state,
+            "pocket",
+            tree=Tree(3, 1, 4),
+            address=self.address,
+            switch=self.switch,
+            log_tail=self.log_tail,
+        )
+
+    async def restart(self) -> None:
+        self.state = EngineState.READY
+
+    async def server_info(self) -> dict[str, Any]:
+        self.told.append("account")
+        return {"internal_states": [{"memory_usage": self.memory}]}
+
+    async def loads(self) -> dict[str, Any]:
+        self.told.append("loads")
+        if self.silent:
+            raise EngineError("engine_silent")
+        return {"loads": [{"num_used_tokens": self.used, "max_total_num_tokens": 400}]}
+
+    def encode(self, messages: Sequence[tuple[Role, str]]) -> list[int]:
+        return [ord(letter) for _, text in messages for letter in text]
+
+    def decode(self, ids: Sequence[int], skip_special_tokens: bool = True) -> str:
+        return "".join(map(chr, ids))
+
+    async def stream(
+        self, ids: Sequence[int], sampling: Sampling, speculation: bool
+    ) -> AsyncIterator[Chunk]:
+        self.asked.append(Asked(tuple(ids), sampling, speculation))
+        self.open_now += 1
+        self.open_most = max(self.open_most, self.open_now)
+        try:
+            for chunk in self._chunks(len(ids), sampling.max_tokens, speculation):
+                if chunk.completion_tokens > 1:
+                    await self.pace()
+                yield chunk
+                if chunk.completion_tokens == self.fails_at:
+                    raise self.fails
+        finally:
+            self.open_now -= 1
+
+    def _chunks(self, prompt_tokens: int, most: int, on: bool) -> Iterator[Chunk]:
+        whole = ((on and self.tokens_on) or self.tokens)[:most]
+        step_s = self.step_s * (self.overhead if on else 1)
+        done, steps, lengths = 1, 0, []
+        while True:
+            counts = Counts(on, len(lengths), sum(lengths) - len(lengths), histogram(lengths))
+            text, reason = "".join(whole[:done]), None
+            if done == len(whole):
+                reason = "length" if done == most else "stop"
+            ids = tuple(ord(token[-1]) for token in whole[:done])
+            at = self.first_s + steps * step_s
+            yield Chunk(text, ids, prompt_tokens, 0, done, counts, tuple(lengths), at, reason)
+            if reason:
+                return
+            gained = min(self.gain if on else 1, len(whole) - done)
+            done, steps = done + gained, steps + 1
+            lengths += [gained] if on else []
+
+
+def clockwork(swap: str = "") -> ScriptedEngine:
+    """With speculation in steps of three at 0.15 s, and one letter swapped for another; else
+    one letter each 0.1 s."""
+    swapped = ["?" if letter == swap else letter for letter in LETTERS]
+    return ScriptedEngine(tokens_on=swapped, overhead=1.5)
