@@ -7,6 +7,7 @@ its pair fails, 130 after an interrupt. No traceback reaches a person.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import traceback
 from argparse import Namespace
@@ -24,6 +25,7 @@ from chatapp.errors import (
     UsageError,
     error_words,
 )
+from chatapp.private import UMASK
 from chatapp.proxies import settle
 from chatapp.settings import Settings
 from chatapp.texts import Texts, system_language
@@ -39,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def run(argv: Sequence[str]) -> int:
     arguments = parse(argv)
+    os.umask(UMASK)
     settle(Texts(system_language()))
     try:
         command = importlib.import_module(f"chatapp.commands.{arguments.command}")

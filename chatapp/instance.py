@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 from chatapp import locations
 from chatapp.errors import StoreError
+from chatapp.private import private_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def claim(data_dir: Path) -> Claim | AlreadyRunning:
     """Raises StoreError when the directory cannot be used."""
     record = locations.app_record(data_dir)
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
+        private_folder(data_dir)
         lock = record.with_suffix(".lock").open("ab")
     except OSError as error:
         raise StoreError("store_failed", path=data_dir, reason=error) from error

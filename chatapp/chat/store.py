@@ -33,6 +33,7 @@ from chatapp.domain import (
 )
 from chatapp.errors import ProductError, StoreError
 from chatapp.measure.json_form import tuples
+from chatapp.private import private_folder
 
 _FIELDS = (
     *("text", "state", "language", "figures", "finish_reason", "error", "error_values"),
@@ -48,7 +49,8 @@ class Store:
         self.path = path
         self._lock = threading.RLock()
         with _failures(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            private_folder(path.parent)
+            path.touch(mode=0o600)
             self._db = _open(path)
         with self.write() as db:
             db.execute("UPDATE message SET state = 'stopped' WHERE state = 'streaming'")
