@@ -290,13 +290,24 @@ class Elsewhere:
 
 
 @dataclass(frozen=True, slots=True)
+class Caution:
+    """A more careful way to run the engine, by its name in ``engine/planning/careful``.
+    ``values`` fill the sentence that says what it costs (``careful.<name>.cost``)."""
+
+    name: str
+    values: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class EngineStatus:
     """What is known of the engine at this moment.
 
     ``switch`` tells whether speculation can be switched per request; when it cannot,
     ``switch_reason`` is the catalogue key that says why. ``failure`` is an error key with
-    its values (``errors.py``) and ``log_tail`` the end of its log. ``elsewhere`` is set
-    where somebody else runs it.
+    its values (``errors.py``): of what ended it, and while it is STARTING of what made it be
+    started again by itself. ``log_tail`` is the end of its log. ``careful`` names the
+    cautions it runs with, ``offers`` are those that may help one that broke again.
+    ``elsewhere`` is set where somebody else runs it.
     """
 
     state: EngineState
@@ -314,6 +325,8 @@ class EngineStatus:
     failure: str | None = None
     failure_values: dict[str, str] = field(default_factory=dict)
     log_tail: tuple[str, ...] = ()
+    careful: tuple[str, ...] = ()
+    offers: tuple[Caution, ...] = ()
     elsewhere: Elsewhere | None = None
 
 

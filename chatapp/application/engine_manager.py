@@ -2,21 +2,26 @@
 
 Each start looks for the pair anew, so what was repaired on disk meanwhile is taken up;
 what stands in the way becomes the status, in words, and never an exception for the page.
+One that breaks is started again by itself, as ``Recovery`` decides.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
 from chatapp import locations
 from chatapp.application.chosen_pair import find_pair
+from chatapp.application.recovery import Recovery
+from chatapp.chat.choices import careful_choices
 from chatapp.devices import Device, engine_device
-from chatapp.domain import Card, EngineState, EngineStatus, Pair
+from chatapp.domain import Card, Caution, EngineState, EngineStatus, Pair
+from chatapp.engine.planning.careful import Setup, careful, cautions, spared
 from chatapp.engine.planning.planner import look
 from chatapp.engine.process.local_engine import LocalEngine
 from chatapp.engine.prompt import ChatPrompt
@@ -25,6 +30,7 @@ from chatapp.pairs.choice import start_name
 from chatapp.pairs.files.folders import ModelFolders
 from chatapp.settings import Settings
 
+_POLL_S = 0.2
 _log = logging.getLogger(__name__)
 
 
@@ -35,13 +41,40 @@ class EngineManager:
         self._failure: ProductError | None = None
         self._starting = self._ending = False
         self._busy = asyncio.Lock()
+        self._recovery = Recovery()
+        self._broken: EngineStatus | None = None
+        self._careful: tuple[str, ...] = ()
+        self._setup: Setup | None = None
         self._prompt: ChatPrompt | None = None
-        self._pair: Pair | None = None
         self._card: Card | None = None
 
     async def start(self) -> None:
         async with self._busy:
+            self._recovery.asked()
+            self._broken = None
             await self._try_to_start()
+
+    async def watch(self, tell: Callable[[EngineStatus], None]) -> None:
+        """Looks after an engine that breaks, until it is cancelled. ``tell`` is called once
+        for each time: STARTING where it is started again, else FAILED."""
+        while True:
+            await asyncio.sleep(_POLL_S)
+            if self._engine is None or self._busy.locked():
+                continue
+            status = self._engine.status()
+            state = EngineState.STOPPED if status.elsewhere else status.state
+            if state is EngineState.READY:
+                self._broken = None
+                self._recovery.ready(time.monotonic())
+            elif state is EngineState.FAILED and self._broken is None:
+                await self._recover()
+                tell(self.status())
+
+    async def _recover(self) -> None:
+        async with self._busy:
+            self._broken = self.status()
+            if self._recovery.broke(time.monotonic()):
+                await self._try_to_start()
 
     @asynccontextmanager
     async def aside(self) -> AsyncIterator[tuple[Pair, Device]]:
@@ -96,10 +129,20 @@ class EngineManager:
         if self._engine is None:
             state = EngineState.STARTING if self._starting else EngineState.STOPPED
             return EngineStatus(state, self._name())
-        status = self._engine.status()
+        status, broken = replace(self._engine.status(), careful=self._careful), self._broken
         if self._starting and status.state in (EngineState.STOPPED, EngineState.FAILED):
-            return replace(status, state=EngineState.STARTING, failure=None, failure_values={})
+            status = replace(status, state=EngineState.STARTING, failure=None, failure_values={})
+        if broken is not None and status.state is EngineState.STARTING:
+            return replace(status, failure=broken.failure, failure_values=broken.failure_values)
+        if broken is not None and status.state is EngineState.FAILED:
+            return replace(status, offers=self._offers(broken))
         return status
+
+    def _offers(self, broken: EngineStatus) -> tuple[Caution, ...]:
+        if self._setup is None or broken.failure is None:
+            return ()
+        pair, card = self._setup.pair, self._card
+        return cautions(broken.failure, pair, card, self._careful)
 
     @property
     def client(self) -> Any:
@@ -121,7 +164,12 @@ class EngineManager:
     @property
     def pair(self) -> Pair | None:
         """The pair that runs, or ran last."""
-        return self._pair
+        return self._setup.pair if self._setup else None
+
+    @property
+    def setup(self) -> Setup | None:
+        """How it was started, with the person's arguments and those of the cautions."""
+        return self._setup
 
     @property
     def card(self) -> Card | None:
@@ -142,17 +190,20 @@ class EngineManager:
     def prompt(self) -> ChatPrompt:
         """How the target wants a conversation written. Raises PairError."""
         if self._prompt is None:
-            pair = self._pair or find_pair(self._settings)
+            pair = self.pair or find_pair(self._settings)
             usable = pair.context_length - pair.tree.reserved_tokens
             self._prompt = ChatPrompt(pair.target, usable)
         return self._prompt
 
     async def _start(self) -> None:
         self._card = await asyncio.to_thread(look, self._settings)
-        pair = await asyncio.to_thread(find_pair, self._settings, self._card)
-        self._pair, self._prompt = pair, None
+        self._careful = await asyncio.to_thread(careful_choices, self._settings)
         device = await asyncio.to_thread(engine_device, self._settings)
+        card = spared(self._card) if self._card and "memory" in self._careful else self._card
+        pair = await asyncio.to_thread(find_pair, self._settings, card)
+        self._setup, self._prompt = careful(pair, self._settings.engine_args, self._careful), None
         log = locations.engine_log(self._settings.data_dir)
-        self._engine = LocalEngine(pair, device, log, self._settings.engine_args)
+        setup = self._setup
+        self._engine = LocalEngine(setup.pair, device, log, setup.arguments, setup.speculation)
         await self._engine.start()
         await asyncio.to_thread(self.prompt)

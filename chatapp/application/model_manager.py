@@ -17,6 +17,7 @@ from chatapp.application.monitor import Moment
 from chatapp.devices import Device, engine_device
 from chatapp.domain import Card, EngineStatus, Pair
 from chatapp.engine.command import engine_command
+from chatapp.engine.planning.careful import Setup
 from chatapp.engine.planning.cpu_plan import cpu_kv_tokens, cpu_rows
 from chatapp.engine.planning.plan import MemoryPlan
 from chatapp.engine.planning.planner import AUTO, make_plan
@@ -49,6 +50,9 @@ class ManagedEngine(Protocol):
 
     @property
     def settings(self) -> Settings: ...
+
+    @property
+    def setup(self) -> Setup | None: ...
 
     @property
     def pair(self) -> Pair | None: ...
@@ -262,13 +266,15 @@ class ModelManager:
 
     def command(self) -> list[str]:
         """The engine's command line as it is, but for the key."""
-        status, pair = self._engine.status(), self._engine.pair
-        if pair is None or not status.address:
+        status, setup = self._engine.status(), self._engine.setup
+        if setup is None or not status.address:
             return []
         port = urlsplit(status.address).port or 0
         device: Device = "cuda" if status.device == "cuda" else "cpu"
-        extra = self.settings.engine_args
-        return engine_command(pair, device, port, HIDDEN_KEY, extra=extra)
+        speculation, extra = setup.speculation, setup.arguments
+        return engine_command(
+            setup.pair, device, port, HIDDEN_KEY, speculation=speculation, extra=extra
+        )
 
     @property
     def address(self) -> tuple[str, str, str]:

@@ -17,6 +17,7 @@ from chatapp.chat.store import Store
 from chatapp.domain import Pair, Tree
 from chatapp.settings import Settings
 
+_CAREFUL = "careful"
 _NOT_CHOSEN = ("auto", None)
 # Whoever asks for one of these on the command line means an engine on this machine.
 _LOCAL = ("pair", "device", "engine_args")
@@ -49,6 +50,17 @@ def tuned(pair: Pair, settings: Settings) -> Pair:
 def keep_tree(store: Store, pair: Pair, tree: Tree | None) -> None:
     """From the engine's next start on; None goes back to the pair's own."""
     store.set_preference(_key(pair.name), str(tree) if tree else None)
+
+
+def careful_choices(settings: Settings) -> tuple[str, ...]:
+    """The cautions (``engine/planning/careful``) that the engine is to run with."""
+    return tuple(_kept(settings).get(_CAREFUL) or ())
+
+
+def keep_caution(store: Store, name: str | None) -> None:
+    """One more from the engine's next start on; None takes all of them back."""
+    kept = [one for one in store.preference(_CAREFUL, []) if one != name]
+    store.set_preference(_CAREFUL, [*kept, name] if name else [])
 
 
 def _kept(settings: Settings) -> dict[str, Any]:

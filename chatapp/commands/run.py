@@ -20,6 +20,7 @@ from typing import Any
 from chatapp import locations
 from chatapp.chat.choices import with_choices
 from chatapp.devices import engine_device
+from chatapp.domain import EngineStatus
 from chatapp.errors import UsageError
 from chatapp.instance import AlreadyRunning, Claim, claim
 from chatapp.pairs.catalogue import known_pairs
@@ -83,13 +84,23 @@ async def _serve(listening: socket.socket, settings: Settings) -> None:
     for number in _SIGNALS:
         loop.add_signal_handler(number, server.stop)
     starting = asyncio.create_task(_start_engine(server.page.greeted, manager))
+    watching = asyncio.create_task(manager.watch(_tell))
     try:
         await server.run()
     finally:
         starting.cancel()
+        watching.cancel()
         # Together: an experiment that ends must find that the engine is not to come back.
         await asyncio.gather(manager.end(), services.lab.end())
         services.store.close()
+
+
+def _tell(status: EngineStatus) -> None:
+    """To the terminal: that the engine broke, and what becomes of it."""
+    from chatapp.ui.panes.engine_box import told
+
+    for line in told(Texts(system_language()), status):
+        print(line, flush=True)
 
 
 def _services(settings: Settings) -> tuple[Any, Any]:

@@ -19,6 +19,7 @@ import httpx
 from httpx_sse import SSEError, aconnect_sse
 
 from chatapp.domain import Chunk, Sampling
+from chatapp.engine.activity import Activity
 from chatapp.engine.chunks import read_chunk
 from chatapp.errors import EngineError
 
@@ -33,11 +34,12 @@ ROUTING_KEY = "X-SMG-Routing-Key"
 
 
 class EngineClient:
-    """``base_url`` such as ``http://127.0.0.1:31000``."""
+    """``base_url`` such as ``http://127.0.0.1:31000``. ``activity`` is told of every stream."""
 
-    def __init__(self, base_url: str, api_key: str = "") -> None:
+    def __init__(self, base_url: str, api_key: str = "", activity: Activity | None = None) -> None:
         self.base_url = base_url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._activity = activity or Activity()
         self._aborts: set[asyncio.Task[None]] = set()
 
     async def stream(
@@ -54,10 +56,12 @@ class EngineClient:
         sent_at = time.monotonic()
         finished = False
         try:
-            async for event in self._events(body, conversation):
-                chunk = read_chunk(event, time.monotonic() - sent_at)
-                finished = chunk.finish_reason is not None
-                yield chunk
+            with self._activity.awaiting():
+                async for event in self._events(body, conversation):
+                    self._activity.sign()
+                    chunk = read_chunk(event, time.monotonic() - sent_at)
+                    finished = chunk.finish_reason is not None
+                    yield chunk
             if not finished:
                 raise EngineError("engine_broke_off")
         finally:

@@ -15,8 +15,10 @@ from typing import Any
 
 from chatapp.application.live_replies import RunningTurns
 from chatapp.application.services import Services
+from chatapp.chat.choices import keep_caution
 from chatapp.chat.turns import TurnUpdate, check_message
 from chatapp.domain import MessageState, SpeculationMode
+from chatapp.engine.planning import careful
 from chatapp.errors import ProductError
 from chatapp.settings import Settings
 from chatapp.texts import LANGUAGES, Texts, system_language
@@ -247,6 +249,10 @@ class Page:
         yield self._draw.history(tab)
 
     async def _restart(self, tab: Tab, payload: Payload) -> Views:
+        """As it was, or more carefully by one caution; an empty one: as usual again."""
+        if "careful" in payload:
+            caution = payload.one_of("careful", careful.NAMES, None)
+            keep_caution(self.services.store, caution)
         await self.services.engine.restart()
         yield self._draw.frame(tab) | self._draw.hub(tab)
 

@@ -28,6 +28,7 @@ from chatapp.errors import EngineError
 from chatapp.texts import LANGUAGES, Texts
 
 READY_WITHIN_S = 600
+HANG_S = 4.0
 LONG = Sampling(temperature=1.0, max_tokens=800)
 
 
@@ -50,6 +51,13 @@ async def speaks(engine: LocalEngine, prompt: ChatPrompt) -> bool:
     ids = prompt.encode([(Role.USER, "你好")])
     sampling = Sampling(max_tokens=8)
     return [chunk async for chunk in engine.client.stream(ids, sampling, True)][-1].text != ""
+
+
+async def streaming(turns: Turns, chat: int) -> asyncio.Task[TurnUpdate]:
+    """A long reply of which something is there."""
+    reading = asyncio.create_task(last(turns.send(chat, "Tell me a story about an owl", LONG)))
+    await until(lambda: bool((now := turns.running(chat)) and now.reply.text), 30)
+    return reading
 
 
 async def last(updates: AsyncIterator[TurnUpdate]) -> TurnUpdate:
@@ -79,7 +87,7 @@ def broken_pair(pocket_pair: Pair, tmp_path: Path) -> Iterator[Pair]:
     yield replace(pocket_pair, target=target)
 
 
-async def test_a_life_with_a_stolen_port_and_a_killed_scheduler(
+async def test_a_life_with_a_stolen_port_a_killed_scheduler_and_a_hang(
     pocket_pair: Pair, prompt: ChatPrompt, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     thief = socket.create_server(("127.0.0.1", 0))
@@ -87,7 +95,7 @@ async def test_a_life_with_a_stolen_port_and_a_killed_scheduler(
     ports = iter([stolen])
     monkeypatch.setattr(engine_process, "free_port", lambda: next(ports, None) or free_port())
     log_path = data_dir / "engine.log"
-    engine = LocalEngine(pocket_pair, "cpu", log_path)
+    engine = LocalEngine(pocket_pair, "cpu", log_path, hang_s=HANG_S)
     assert engine.status().state is EngineState.STOPPED
     began = time.monotonic()
     await engine.start()
@@ -108,8 +116,7 @@ async def test_a_life_with_a_stolen_port_and_a_killed_scheduler(
         store = Store(data_dir / "chats.sqlite3")
         turns = Turns(store, engine, lambda: prompt)
         chat = store.create_conversation("").id
-        reading = asyncio.create_task(last(turns.send(chat, "Tell me a story about an owl", LONG)))
-        await until(lambda: bool((now := turns.running(chat)) and now.reply.text), 30)
+        reading = await streaming(turns, chat)
         os.kill(pids["scheduler"], signal.SIGKILL)
         noticed = await until(lambda: engine.status().state is EngineState.FAILED, 30)
         assert noticed < 1 + busy
@@ -126,13 +133,18 @@ async def test_a_life_with_a_stolen_port_and_a_killed_scheduler(
         assert await speaks(engine, prompt)
         found = attach(log_path)
         assert found is not None and found[0].address == engine.status().address
-    finally:
+
         pids = engine.pids()
-        began = time.monotonic()
+        reading = await streaming(turns, chat)
+        os.kill(pids["detokenizer"], signal.SIGSTOP)
+        await until(lambda: engine.status().state is EngineState.FAILED, HANG_S + 30)
+        assert engine.status().failure == "engine_hangs"
+        reply = (await reading).reply
+        assert reply.state is MessageState.FAILED and reply.text
+        await until(lambda: all(gone(pid) for pid in pids.values()), 5 + busy)
+    finally:
         await engine.stop()
-    assert time.monotonic() - began < 5 + busy
     assert engine.status().state is EngineState.STOPPED
-    assert all(gone(pid) for pid in pids.values())
     assert not record_path(log_path).exists() and attach(log_path) is None
     thief.close()
 

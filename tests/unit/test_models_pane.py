@@ -13,6 +13,7 @@ import pytest
 from chatapp.application.model_manager import HIDDEN_KEY, ModelManager, PairState
 from chatapp.application.monitor import Moment, Monitor
 from chatapp.domain import Card, GpuSample, MemorySample, Pair
+from chatapp.engine.planning.careful import Setup
 from chatapp.engine.planning.planner import make_plan
 from chatapp.errors import InputError, PairError, ProductError, UsageError
 from chatapp.measure.machine.ledger import Point, ledger
@@ -41,6 +42,10 @@ class Manager(ScriptedEngine):
         self.settings, self.pair, self.restarts = settings, pair, 0
         self.api_key = "the-secret"
         self.card: Card | None = None
+
+    @property
+    def setup(self) -> Setup | None:
+        return Setup(self.pair, self.settings.engine_args) if self.pair else None
 
     def choose(self, **choices: object) -> None:
         self.settings = self.settings.model_copy(update=choices)

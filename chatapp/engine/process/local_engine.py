@@ -1,8 +1,8 @@
 """The engine as the app sees it: start, ready, stop, start again, and how it is now.
 
-A thread of its own supervises it: reads the log, warms it up, and notices within half a
-second when one of its processes is gone. So ``status`` is cheap and no event loop is
-needed to keep it true.
+A thread of its own supervises it: reads the log, warms it up, notices within half a
+second when one of its processes is gone, and ends it when it hangs. So ``status`` is cheap
+and no event loop is needed to keep it true.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,12 @@ import httpx
 import psutil
 
 from chatapp.domain import EngineState, EngineStatus, Pair
+from chatapp.engine.activity import Activity
 from chatapp.engine.client import EngineClient
 from chatapp.engine.command import Device, dtype_on
 from chatapp.engine.diagnosis import PORT_TAKEN, diagnose
 from chatapp.engine.process.engine_process import EngineProcess
+from chatapp.engine.process.hang import HANG_S, HangWatch, worked_s
 from chatapp.engine.process.loading import PHASES, Loading
 from chatapp.engine.process.pidfile import Pidfile, Process, forget, reap_orphans
 from chatapp.engine.process.timeline import Timeline
@@ -49,12 +52,14 @@ class LocalEngine:
         log_path: Path,
         extra_args: Sequence[str] = (),
         speculation: bool = True,
+        hang_s: float = HANG_S,
     ) -> None:
         self._pair, self._device, self._log_path = pair, device, log_path
         self._extra, self._speculation = tuple(extra_args), speculation
         self._launched: EngineProcess | None = None
         self._timeline = Timeline(speculation, kernels=device == "cuda")
         self._loading = Loading(pair.target, pair.draft)
+        self._activity, self._hang_s = Activity(), hang_s
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._pids: dict[str, int] = {}
@@ -112,7 +117,7 @@ class LocalEngine:
         launched = self._launched
         if launched is None or self._status.state in _AT_REST:
             raise EngineError("engine_not_running")
-        return EngineClient(launched.address, launched.api_key)
+        return EngineClient(launched.address, launched.api_key, self._activity)
 
     @property
     def api_key(self) -> str:
@@ -191,15 +196,19 @@ class LocalEngine:
 
     def _watch(self, launched: EngineProcess) -> tuple[str, dict[str, str]]:
         """Until its main process has ended or it cannot go on without one of its children
-        or its port; says why."""
+        or its port, or hangs; says why."""
+        hang = HangWatch(self._activity, partial(worked_s, launched.reaper_pid), self._hang_s)
         while not launched.ended():
             lines = self._read_log(launched)
+            hang.read(lines)
             if self._child_gone() or any(PORT_TAKEN in line for line in lines):
                 return diagnose(launched.log.lines(), None)
             if self._status.state is EngineState.STARTING:
                 self._pids = launched.processes()
                 self._look_at_loading()
                 self._try_warm_up(launched)
+            elif hang.hangs():
+                return "engine_hangs", {"seconds": f"{self._hang_s:g}"}
             if self._stop_asked.wait(_POLL_S):
                 time.sleep(0.02)
         self._read_log(launched)

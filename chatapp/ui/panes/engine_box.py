@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from chatapp.domain import EngineState, EngineStatus
+from chatapp.domain import Caution, EngineState, EngineStatus
 from chatapp.engine.process.how_far import how_far
 from chatapp.errors import error_words
 from chatapp.texts import Texts
@@ -29,6 +29,7 @@ def engine(texts: Texts, status: EngineStatus) -> Markup:
         total=ready,
         timeline=timeline(texts, status),
         log=log(status),
+        careful=_careful(texts, status),
     )
 
 
@@ -44,15 +45,48 @@ def timeline(texts: Texts, status: EngineStatus) -> Markup:
 
 
 def card(texts: Texts, status: EngineStatus) -> Markup:
-    """Nothing while the engine runs or starts."""
-    if status.state not in _DOWN:
+    """Nothing while the engine runs, or starts because somebody asked for it."""
+    again = status.state is EngineState.STARTING and status.failure is not None
+    if status.state not in _DOWN and not again:
         return Markup()
-    if status.failure:
-        sentence = error_words(texts, status.failure, status.failure_values)
-    else:
-        sentence = texts("page.engine.stopped")
-    button = texts("page.engine.start")
-    return render("card", texts, sentence=sentence, button=button, log=log(status))
+    return render(
+        "card",
+        texts,
+        sentence=sentence(texts, status),
+        button="" if again else texts("page.engine.start"),
+        offers=[(*_offer(texts, one), one.name) for one in status.offers],
+        log=log(status),
+    )
+
+
+def sentence(texts: Texts, status: EngineStatus) -> str:
+    """Why the engine is not there, and what is done about it."""
+    if status.failure is None:
+        return texts("page.engine.stopped")
+    if status.state is EngineState.STARTING:
+        what, why = (
+            texts(f"errors.{status.failure}.{part}", **status.failure_values)
+            for part in ("what", "why")
+        )
+        return texts("page.engine.again", what=what, why=why)
+    return error_words(texts, status.failure, status.failure_values)
+
+
+def told(texts: Texts, status: EngineStatus) -> list[str]:
+    """The same for the terminal, in lines."""
+    offered = (_offer(texts, one) for one in status.offers)
+    offers = [texts("careful.cost", label=label, cost=cost) for label, cost in offered]
+    return [sentence(texts, status), *offers, *([texts("careful.choose")] if offers else [])]
+
+
+def _offer(texts: Texts, one: Caution) -> tuple[str, str]:
+    label, cost = (texts(f"careful.{one.name}.{part}", **one.values) for part in ("label", "cost"))
+    return label, cost
+
+
+def _careful(texts: Texts, status: EngineStatus) -> str:
+    names = [texts(f"careful.{name}.label") for name in status.careful]
+    return texts("careful.runs", names=texts("careful.comma").join(names)) if names else ""
 
 
 def log(status: EngineStatus) -> str:
