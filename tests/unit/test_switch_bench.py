@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from chatapp.domain import Chunk, Counts, Sampling
+from chatapp.domain import Chunk, Sampling
 from chatapp.measure.bench.switch_bench import ARMS, SwitchBench, SwitchPrompt, report
+from chatapp.measure.stream import Stream
+from tests.fakes.engine import LETTERS, ScriptedEngine
 
 PROMPTS = [
     SwitchPrompt("你好", "zh", (1,)),
@@ -16,38 +18,27 @@ PROMPTS = [
 ]
 
 
-class Arm:
-    """Writes 1 token, then ``steps`` times ``length`` tokens, one step each 0.1 s."""
-
-    def __init__(self, name: str, length: int, heard: list[str], words: str = "x") -> None:
-        self.name, self.length, self.heard, self.words = name, length, heard, words
-
-    async def stream(
-        self, prompt_ids: Sequence[int], sampling: Sampling, speculation: bool
-    ) -> AsyncIterator[Chunk]:
-        self.heard.append(self.name)
-        assert speculation == (self.name == "on")
-        for step in range(9):
-            tokens = 1 + step * self.length
-            yield Chunk(
-                text=self.words * (step + 1),
-                token_ids=tuple(range(tokens)),
-                prompt_tokens=len(prompt_ids),
-                cached_tokens=0,
-                completion_tokens=tokens,
-                counts=Counts(speculation),
-                step_lengths=(self.length,) * step if speculation else (),
-                at=0.3 + 0.1 * step,
-                finish_reason="stop" if step == 8 else None,
-            )
+# Tokens/s of each arm, after the first: 20, 10 and, four tokens a step, 40.
+STEPS = {"plain": (1, 0.05), "off": (1, 0.1), "on": (4, 0.1)}
 
 
-async def bench(rounds: int, words: str = "x") -> tuple[SwitchBench, list[str], list[int]]:
+async def bench(rounds: int, swap: str = "") -> tuple[SwitchBench, list[str], list[int]]:
+    """The bench, the order in which its arms were asked, and how far it said it was."""
     heard: list[str] = []
-    arms = (Arm("plain", 2, heard), Arm("off", 1, heard), Arm("on", 4, heard, words))
-    made = SwitchBench(
-        {arm.name: arm.stream for arm in arms}, PROMPTS, rounds, Sampling(max_tokens=64)
-    )
+
+    def arm(name: str) -> Stream:
+        gain, step_s = STEPS[name]
+        said = ["?" if letter == swap else letter for letter in LETTERS[:33]]
+        engine = ScriptedEngine(LETTERS[:33], said, gain=gain, step_s=step_s)
+
+        def stream(ids: Sequence[int], sampling: Sampling, on: bool) -> AsyncIterator[Chunk]:
+            heard.append(name)
+            assert on == (name == "on")
+            return engine.stream(ids, sampling, on)
+
+        return stream
+
+    made = SwitchBench({name: arm(name) for name in ARMS}, PROMPTS, rounds, Sampling(max_tokens=64))
     return made, heard, [done async for done in made.run()]
 
 
@@ -80,5 +71,5 @@ async def test_the_first_round_is_not_measured() -> None:
 
 
 async def test_different_texts_are_told() -> None:
-    made, _, _ = await bench(rounds=1, words="y")
+    made, _, _ = await bench(rounds=1, swap="f")
     assert not report(made.done)["identical_texts"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
@@ -10,10 +9,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from chatapp.domain import Chunk, Counts, Sampling, Tree
+from chatapp.domain import Chunk, Sampling, Tree
 from chatapp.errors import EngineError
 from chatapp.measure.bench.tuning import TREES, Landscape, Race, Stream
 from chatapp.measure.compare.arms import Setting
+from tests.fakes.engine import ScriptedEngine
 
 SETTING = Setting("m", "cpu", "pocket", "5/4/16", "float32")
 PROMPTS = [[n] * (n + 1) for n in range(8)]
@@ -43,15 +43,12 @@ class Garage:
         assert self.open_now == 1
         chance = random.Random(str(tree))
 
-        async def stream(ids: Sequence[int], sampling: Sampling, on: bool) -> AsyncIterator[Chunk]:
+        def stream(ids: Sequence[int], sampling: Sampling, on: bool) -> AsyncIterator[Chunk]:
             self.answers += 1
             speed = 20 * self.drift.get(tree, 1.0) * (self.speeds[tree] if on else 1)
             speed *= chance.uniform(1 - self.noise, 1 + self.noise)
-            for tokens, at in ((1, 0.1), (41, 0.1 + 40 / speed)):
-                await asyncio.sleep(0)
-                counts = Counts(on, tokens // 4, tokens // 2, (0, 0, tokens // 4))
-                reason = None if tokens == 1 else "length"
-                yield Chunk("", (1,) * tokens, 1, 0, tokens, counts, (), at, reason)
+            engine = ScriptedEngine(gain=4, step_s=1 / speed, overhead=4)
+            return engine.stream(ids, sampling, on)
 
         try:
             yield stream
