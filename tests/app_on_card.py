@@ -1,7 +1,7 @@
 """The app beside a card that is not there: ``python -m tests.app_on_card SAYS run …``.
 
 Page and engine are the real ones, the engine on the CPU. In place of the driver stands the
-library of ``tests/nvml.py``; what it says is read from the file SAYS whenever that changes,
+library of ``tests/fakes/nvml.py``; what it says is read from the file SAYS whenever that changes,
 and so is what the engine would say of its memory if it were on a card. ``Says`` writes it.
 """
 
@@ -20,7 +20,7 @@ from chatapp.engine.client import EngineClient
 from chatapp.host import machine
 from chatapp.measure.machine.ledger import DRAFT, SECOND_STATE
 from chatapp.units import MIB
-from tests.nvml import Card, Driver, loaded
+from tests.fakes.nvml import Card, Driver, loaded
 
 # As SGLang says of the published pair with its published preset, in GiB, and our plug-in.
 ACCOUNT = {

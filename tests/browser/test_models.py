@@ -9,8 +9,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import App, start_app
 from tests.browser.test_page import CONTRAST
-from tests.hub import Hub, serve
-from tests.toy_pair import draft_files, target_files
+from tests.fakes.hub import Hub, serve
+from tests.fakes.toy_pair import draft_files, target_files
 
 PUBLISHED = '[data-pair="published"]'
 

@@ -1,6 +1,6 @@
 """The card's memory on the real page, from start to a driver that is lost and comes back.
 
-The driver is the stand-in of ``tests/nvml.py`` with two cards, of which the engine takes the
+The driver is the stand-in of ``tests/fakes/nvml.py`` with two cards, of which the engine takes the
 second; the engine is the real one, on the CPU.
 """
 
@@ -21,7 +21,7 @@ from chatapp.units import MIB
 from tests.app_on_card import Says
 from tests.browser.conftest import App, scheduler, start_app
 from tests.browser.hands import SHORT, ask
-from tests.nvml import Card, Driver
+from tests.fakes.nvml import Card, Driver
 
 OTHER = Card("NVIDIA RTX A2000 12GB", 12282 * MIB, 300 * MIB)
 

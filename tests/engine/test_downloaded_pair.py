@@ -19,7 +19,7 @@ from chatapp.engine.process.local_engine import LocalEngine
 from chatapp.engine.prompt import ChatPrompt
 from chatapp.settings import Settings
 from tests.conftest import READY_WITHIN_S
-from tests.hub import Hub, serve
+from tests.fakes.hub import Hub, serve
 
 NAME = "eaglechat/pocket-target,eaglechat/pocket-draft"
 

@@ -25,8 +25,8 @@ from chatapp.pairs.files.folders import ModelFolders, is_whole
 from chatapp.pairs.fit.check import check
 from chatapp.pairs.locate import locate
 from chatapp.texts import Texts
-from tests.hub import Hub, serve
-from tests.toy_pair import draft_files, target_files
+from tests.fakes.hub import Hub, serve
+from tests.fakes.toy_pair import draft_files, target_files
 
 NAME = "toy/target,toy/draft"
 ROWS = 1000  # four megabytes of target

@@ -26,7 +26,7 @@ from chatapp.host.machine import Driver
 from chatapp.measure.machine.ledger import Ledger, LedgerRow
 from chatapp.pairs.catalogue import known_pairs
 from chatapp.pairs.planned import planned
-from tests import nvml
+from tests.fakes import nvml
 from tests.gpu import arm as lane_module
 from tests.gpu import report, smi
 from tests.gpu.arithmetic import Speed, agreement, first_difference, ratio

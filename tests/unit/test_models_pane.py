@@ -27,8 +27,8 @@ from chatapp.ui.panes import models
 from chatapp.ui.payload import Payload
 from chatapp.units import GIB
 from tests.fakes.engine import ScriptedEngine
-from tests.hub import Hub, serve
-from tests.toy_pair import draft_files, target_files
+from tests.fakes.hub import Hub, serve
+from tests.fakes.toy_pair import draft_files, target_files
 
 EN = Texts("en")
 EVIL = """<script>alert(1)</script>"'&"""

@@ -14,7 +14,7 @@ from chatapp.domain import GpuProcess
 from chatapp.host import machine
 from chatapp.measure.machine.cards import engine_card, engine_gpu
 from chatapp.measure.machine.gpus import FAILED, NO_DRIVER, Gpus
-from tests.nvml import MIB, Card, Driver, loaded
+from tests.fakes.nvml import MIB, Card, Driver, loaded
 
 
 def test_two_cards() -> None:

@@ -16,7 +16,7 @@ from chatapp.pairs.fit.check import check, examine
 from chatapp.pairs.fit.finding import Severity
 from chatapp.texts import Texts
 from chatapp.units import GIB
-from tests import toy_pair
+from tests.fakes import toy_pair
 
 Damage = Callable[[Path], None]
 

@@ -16,8 +16,8 @@ from chatapp.pairs.choice import meant_name, start_name
 from chatapp.pairs.files.folders import ModelFolders
 from chatapp.settings import Settings
 from chatapp.texts import Texts
-from tests.nvml import MIB, Card, Driver, loaded
-from tests.toy_pair import draft_files, target_files
+from tests.fakes.nvml import MIB, Card, Driver, loaded
+from tests.fakes.toy_pair import draft_files, target_files
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from chatapp.pairs.download.download_progress import (
     Meter,
 )
 from chatapp.texts import Texts
-from tests import toy_pair
-from tests.hub import Hub, serve
+from tests.fakes import toy_pair
+from tests.fakes.hub import Hub, serve
 
 
 @pytest.fixture(autouse=True)

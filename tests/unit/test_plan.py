@@ -25,7 +25,7 @@ from chatapp.pairs.planned import planned_known
 from chatapp.settings import Settings
 from chatapp.texts import Texts
 from chatapp.units import GIB, MIB
-from tests import toy_pair
+from tests.fakes import toy_pair
 
 PAIRS = {pair.name: pair for pair in planned_known()}
 PUBLISHED, SMALL = PAIRS["published"], PAIRS["small"]

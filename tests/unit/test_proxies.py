@@ -23,9 +23,9 @@ from chatapp.pairs.download.modelscope import ModelScope
 from chatapp.pairs.download.transfer import ConnectionLost, DownloadSource
 from chatapp.proxies import left_aside, settle, settled
 from chatapp.texts import LANGUAGES, Texts
-from tests import proxies
-from tests.hub import Hub, serve
-from tests.proxies import Proxy
+from tests.fakes import proxies
+from tests.fakes.hub import Hub, serve
+from tests.fakes.proxies import Proxy
 
 EN = Texts("en")
 CONFIG = b'{"model_type": "toy"}'

@@ -15,7 +15,7 @@ from chatapp.domain import MemorySample
 from chatapp.measure.machine.gpus import FAILED, NO_CARD, NO_DRIVER, Gpus
 from chatapp.measure.machine.sampler import MemorySampler
 from chatapp.texts import LANGUAGES, Texts
-from tests.nvml import MIB, Card, Driver, loaded
+from tests.fakes.nvml import MIB, Card, Driver, loaded
 
 
 def sampled(driver: Driver, *arguments: str) -> MemorySample:
