@@ -11,6 +11,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable
 from contextlib import aclosing
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -85,24 +86,14 @@ async def _answer(
 
 
 def report(last: Chunk, figures: ReplyMetrics) -> dict[str, Any]:
-    """What ``--json`` prints of one reply."""
+    """What ``--json`` prints of one reply: every figure that there is."""
     return {
         "text": last.text,
         "output_ids": list(last.token_ids),
         "language": detect(last.text),
         "kind": text_kind_of(last.text),
-        "speculation": figures.speculation,
-        "prompt_tokens": figures.prompt_tokens,
-        "completion_tokens": figures.completion_tokens,
-        "verify_steps": figures.verify_steps,
-        "accepted_drafts": figures.accepted_drafts,
-        "accept_length": figures.accept_length,
-        "accept_histogram": list(figures.accept_histogram),
+        **asdict(figures),
         "accept_positions": [one.share for one in positions(figures.accept_histogram)],
-        "step_lengths": list(figures.step_lengths),
-        "simulated_accept_length": figures.simulated_accept_length,
-        "tokens_per_second": figures.tokens_per_second,
-        "ttft_s": figures.ttft_s,
         "finish_reason": last.finish_reason,
     }
 

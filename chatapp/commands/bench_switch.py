@@ -9,13 +9,12 @@ from __future__ import annotations
 import asyncio
 import sys
 from argparse import Namespace
-from typing import Any
 
 from chatapp.application.experiments import switch
 from chatapp.application.experiments.switch import SwitchState
 from chatapp.commands.bench_engines import measured
 from chatapp.commands.json_output import print_json
-from chatapp.measure.bench.switch_bench import ARMS
+from chatapp.measure.bench import switch_report
 from chatapp.settings import Settings
 from chatapp.texts import Texts, system_language
 
@@ -36,29 +35,9 @@ def main(arguments: Namespace, settings: Settings) -> int:
     tokens = getattr(arguments, "max_tokens", switch.MAX_TOKENS)
     engines = measured(arguments, settings)
     say("starting", pair=engines.pair.name, tree=engines.pair.tree)
-    told = asyncio.run(switch.run(engines, rounds, tokens, show))
+    report = asyncio.run(switch.run(engines, rounds, tokens, show))
     if arguments.json:
-        print_json(told)
+        print_json(switch_report.as_json(report))
     else:
-        print(table(told, texts))
+        print(switch_report.lines(report, texts))
     return 0
-
-
-def table(told: dict[str, Any], texts: Texts) -> str:
-    """One line per arm, then the two ratios."""
-    lines = [texts("bench_switch.title", **{k: told[k] for k in ("pair", "tree", "rounds")})]
-    for arm in ARMS:
-        low, high = told[f"{arm}_spread"]
-        value = f"{told[f'{arm}_tokens_per_second']:.1f}"
-        spread = f"{low:.1f}–{high:.1f}"
-        lines.append(texts(f"bench_switch.{arm}", value=value, spread=spread))
-    for name in ("off_ratio", "speedup"):
-        low, high = told[f"{name}_spread"]
-        value, spread = f"{told[name]:.2f}", f"{low:.2f}–{high:.2f}"
-        lines.append(texts(f"bench_switch.{name}", value=value, spread=spread))
-    if told["accept_length"] is not None:
-        lines.append(texts("bench_switch.accepted", value=f"{told['accept_length']:.2f}"))
-    if told["simulated_accept_length"] is not None:
-        lines.append(texts("bench_switch.simulated", value=told["simulated_accept_length"]))
-    same = "identical" if told["identical_texts"] else "different"
-    return "\n".join([*lines, texts(f"bench_switch.{same}")])

@@ -6,11 +6,11 @@ from __future__ import annotations
 import pytest
 
 from chatapp.application.experiments.switch import prompts_for
-from chatapp.commands.bench_switch import table
 from chatapp.domain import Pair, Sampling
 from chatapp.engine.process.local_engine import LocalEngine
 from chatapp.engine.prompt import ChatPrompt
-from chatapp.measure.bench.switch_bench import ARMS, SwitchBench, report
+from chatapp.measure.bench.switch_bench import ARMS, SwitchBench
+from chatapp.measure.bench.switch_report import SwitchReport, lines, result_of
 from chatapp.texts import LANGUAGES, Texts
 
 
@@ -27,25 +27,18 @@ async def test_one_run_over_three_lanes(
         sampling=Sampling(max_tokens=48),
     )
     assert [done async for done in bench.run()] == [0, 1, 2]
-    told = report(bench.done)
-    assert told["identical_texts"]
-    assert told["off_ratio"] == pytest.approx(
-        told["off_tokens_per_second"] / told["plain_tokens_per_second"]
-    )
-    assert told["speedup"] == pytest.approx(
-        told["on_tokens_per_second"] / told["plain_tokens_per_second"]
-    )
-    for arm in ARMS:
-        low, high = told[f"{arm}_spread"]
-        assert 0 < low <= told[f"{arm}_tokens_per_second"] <= high
-    assert told["accept_length"] >= 1
-    shown = told | {
-        "pair": pocket_pair.name,
-        "tree": str(pocket_pair.tree),
-        "simulated_accept_length": None,
-    }
+    found = result_of(bench.done)
+    assert found.identical_texts
+    on, off, plain = (found.speeds[arm].value for arm in ("on", "off", "plain"))
+    assert found.off_ratio.value == pytest.approx(off / plain)
+    assert found.speedup.value == pytest.approx(on / plain)
+    for speed in found.speeds.values():
+        assert 0 < speed.low <= speed.value <= speed.high
+    assert found.accept_length is not None and found.accept_length >= 1
+    tree = str(pocket_pair.tree)
+    report = SwitchReport(pocket_pair.name, "cpu", tree, 48, True, None, 2, 0.0, found)
     for language in LANGUAGES:
-        assert "{" not in table(shown, Texts(language))
+        assert "{" not in lines(report, Texts(language))
 
 
 async def test_lanes_ran_as_they_are_called(

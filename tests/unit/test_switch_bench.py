@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import astuple
 
 import pytest
 
 from chatapp.domain import Chunk, Sampling
-from chatapp.measure.bench.switch_bench import ARMS, SwitchBench, SwitchPrompt, report
+from chatapp.measure.bench.switch_bench import ARMS, SwitchBench, SwitchPrompt
+from chatapp.measure.bench.switch_report import result_of
 from chatapp.measure.stream import Stream
 from tests.fakes.engine import LETTERS, ScriptedEngine
 
@@ -44,16 +46,14 @@ async def bench(rounds: int, swap: str = "") -> tuple[SwitchBench, list[str], li
 
 async def test_speeds_and_ratios() -> None:
     made, _, _ = await bench(rounds=3)
-    told = report(made.done)
-    assert told["plain_tokens_per_second"] == pytest.approx(20)
-    assert told["off_tokens_per_second"] == pytest.approx(10)
-    assert told["on_tokens_per_second"] == pytest.approx(40)
-    assert told["off_ratio"] == pytest.approx(0.5)
-    assert told["speedup"] == pytest.approx(2.0)
-    assert told["speedup_spread"] == pytest.approx([2.0, 2.0])
-    assert told["accept_length"] == told["accept_length_zh"] == told["accept_length_en"] == 4
-    assert (told["rounds"], told["prompts"], told["completion_tokens"]) == (3, 3, 3 * 33)
-    assert told["identical_texts"]
+    found = result_of(made.done)
+    speeds = {arm: speed.value for arm, speed in found.speeds.items()}
+    assert speeds == pytest.approx({"plain": 20, "off": 10, "on": 40})
+    assert found.off_ratio.value == pytest.approx(0.5)
+    assert astuple(found.speedup) == pytest.approx((2.0, 2.0, 2.0))
+    assert found.accept_length == found.accept_lengths["zh"] == found.accept_lengths["en"] == 4
+    assert (found.rounds, found.prompts, found.completion_tokens) == (3, 3, 3 * 33)
+    assert found.identical_texts
 
 
 async def test_lanes_take_turns_and_each_comes_first_equally_often() -> None:
@@ -72,4 +72,4 @@ async def test_the_first_round_is_not_measured() -> None:
 
 async def test_different_texts_are_told() -> None:
     made, _, _ = await bench(rounds=1, swap="f")
-    assert not report(made.done)["identical_texts"]
+    assert not result_of(made.done).identical_texts

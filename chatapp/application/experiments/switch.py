@@ -6,13 +6,13 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Any
 
 from chatapp.application.experiments.engines import TemporaryEngines
 from chatapp.chat.language import detect
 from chatapp.domain import Prompt, Role, Sampling
 from chatapp.measure.bench.questions import own_sets, read_questions
-from chatapp.measure.bench.switch_bench import SwitchBench, SwitchPrompt, report
+from chatapp.measure.bench.switch_bench import SwitchBench, SwitchPrompt
+from chatapp.measure.bench.switch_report import SwitchReport, result_of
 
 ROUNDS = 5
 MAX_TOKENS = 128
@@ -34,8 +34,8 @@ async def run(
     rounds: int,
     max_tokens: int,
     publish: Callable[[SwitchState], None],
-) -> dict[str, Any]:
-    """The document that ``--json`` prints. Both engines are up at once, so that their turns
+) -> SwitchReport:
+    """Both engines are up at once, so that their turns
     lie close together."""
     async with AsyncExitStack() as running:
         plain, switchable = [
@@ -52,15 +52,17 @@ async def run(
         publish(SwitchState(rounds, switch=status.switch))
         async for rounds_done in bench.run():
             publish(SwitchState(rounds, rounds_done, status.switch))
-    return {
-        **{"pair": engines.pair.name, "device": status.device, "tree": str(engines.pair.tree)},
-        **report(bench.done),
-        "max_tokens": max_tokens,
-        "switch": status.switch,
-        "simulated_accept_length": status.simulated_accept_length,
-        "cores": os.cpu_count(),
-        "load_average": round(os.getloadavg()[0], 2),
-    }
+    return SwitchReport(
+        pair=engines.pair.name,
+        device=status.device,
+        tree=str(engines.pair.tree),
+        max_tokens=max_tokens,
+        switch=status.switch,
+        simulated_accept_length=status.simulated_accept_length,
+        cores=os.cpu_count(),
+        load_average=round(os.getloadavg()[0], 2),
+        result=result_of(bench.done),
+    )
 
 
 def prompts_for(pair_name: str, prompt: Prompt) -> Sequence[SwitchPrompt]:

@@ -7,10 +7,8 @@ from round to round, so whatever else the machine does meets all three alike.
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from chatapp.domain import ReplyMetrics, Sampling
 from chatapp.measure.reply.averages import average
@@ -46,6 +44,12 @@ class Round:
         """Decode speed over all prompts of the round; 0 where no reply took any time."""
         return average(answer.figures for answer in self.answers[arm]).tokens_per_second or 0.0
 
+    @property
+    def identical(self) -> bool:
+        """Whether all arms wrote the same texts."""
+        first, *others = ([answer.text for answer in self.answers[arm]] for arm in ARMS)
+        return all(other == first for other in others)
+
 
 @dataclass(slots=True)
 class SwitchBench:
@@ -71,37 +75,6 @@ class SwitchBench:
         on = arm == "on"
         text, trace = await read(self.streams[arm](prompt.ids, self.sampling, on), on)
         return SwitchAnswer(prompt, text, figures_of(trace))
-
-
-def report(rounds: Sequence[Round]) -> dict[str, Any]:
-    """Medians over the rounds, each with its smallest and largest value."""
-    speeds = {arm: [one.tokens_per_second(arm) for one in rounds] for arm in ARMS}
-    told: dict[str, Any] = {"rounds": len(rounds)}
-    for arm, values in speeds.items():
-        told[f"{arm}_tokens_per_second"] = statistics.median(values)
-        told[f"{arm}_spread"] = [min(values), max(values)]
-    for name, arm in (("off_ratio", "off"), ("speedup", "on")):
-        ratios = [ours / plain for ours, plain in zip(speeds[arm], speeds["plain"], strict=True)]
-        told[name] = told[f"{arm}_tokens_per_second"] / told["plain_tokens_per_second"]
-        told[f"{name}_spread"] = [min(ratios), max(ratios)]
-    answers = [answer for one in rounds for answer in one.answers["on"]]
-    told["accept_length"] = _accept_length(answers)
-    for language in sorted({answer.prompt.language for answer in answers}):
-        of_it = [answer for answer in answers if answer.prompt.language == language]
-        told[f"accept_length_{language}"] = _accept_length(of_it)
-    told["identical_texts"] = all(_identical(one) for one in rounds)
-    told["completion_tokens"] = sum(a.figures.completion_tokens for a in rounds[0].answers["on"])
-    told["prompts"] = len(rounds[0].answers["on"])
-    return told
-
-
-def _accept_length(answers: Sequence[SwitchAnswer]) -> float | None:
-    return average(answer.figures for answer in answers).accept_length
-
-
-def _identical(one: Round) -> bool:
-    texts = [[answer.text for answer in one.answers[arm]] for arm in ARMS]
-    return all(other == texts[0] for other in texts)
 
 
 def _rotated(by: int) -> tuple[str, ...]:
