@@ -13,19 +13,22 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
 
 from chatapp import locations
 from chatapp.application.chosen_pair import find_pair
 from chatapp.application.recovery import Recovery
 from chatapp.chat.choices import careful_choices
 from chatapp.devices import Device, engine_device
-from chatapp.domain import Card, Caution, EngineState, EngineStatus, Pair
+from chatapp.domain import Card, Caution, EngineState, EngineStatus, Pair, Prompt
+from chatapp.engine.client import EngineClient
+from chatapp.engine.engine import Engine
 from chatapp.engine.planning.careful import Setup, careful, cautions, spared
 from chatapp.engine.planning.planner import look
 from chatapp.engine.process.local_engine import LocalEngine
 from chatapp.engine.prompt import ChatPrompt
-from chatapp.errors import EngineError, ProductError
+from chatapp.engine.remote.address import address_of
+from chatapp.engine.remote.remote_engine import RemoteEngine
+from chatapp.errors import EngineError, InputError, ProductError
 from chatapp.pairs.choice import start_name
 from chatapp.pairs.files.folders import ModelFolders
 from chatapp.settings import Settings
@@ -37,7 +40,7 @@ _log = logging.getLogger(__name__)
 class EngineManager:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._engine: LocalEngine | None = None
+        self._engine: Engine | None = None
         self._failure: ProductError | None = None
         self._starting = self._ending = False
         self._busy = asyncio.Lock()
@@ -45,7 +48,6 @@ class EngineManager:
         self._broken: EngineStatus | None = None
         self._careful: tuple[str, ...] = ()
         self._setup: Setup | None = None
-        self._prompt: ChatPrompt | None = None
         self._card: Card | None = None
 
     async def start(self) -> None:
@@ -79,7 +81,10 @@ class EngineManager:
     @asynccontextmanager
     async def aside(self) -> AsyncIterator[tuple[Pair, Device]]:
         """The engine makes room for others, one after the other, of this pair on this
-        device. It is started again afterwards as it was, whatever happens."""
+        device. It is started again afterwards as it was, whatever happens. Raises InputError
+        where it runs elsewhere: it is not for us to stop it."""
+        if self._settings.engine_url is not None:
+            raise InputError("engine_is_elsewhere")
         async with self._busy:
             pair = await asyncio.to_thread(find_pair, self._settings)
             device = await asyncio.to_thread(engine_device, self._settings)
@@ -145,14 +150,16 @@ class EngineManager:
         return cautions(broken.failure, pair, card, self._careful)
 
     @property
-    def client(self) -> Any:
+    def client(self) -> EngineClient:
         """Raises EngineError when no engine runs."""
         if self._engine is None:
             raise EngineError("engine_not_running")
         return self._engine.client
 
     def _name(self) -> str:
-        """Of the pair that is or would be started."""
+        """Of the pair that is or would be started; of an engine elsewhere its address."""
+        if self._settings.engine_url is not None:
+            return self._settings.engine_url
         if self._settings.pair != "auto":
             return self._settings.pair
         return start_name(self._settings, ModelFolders(self._settings.data_dir))
@@ -187,23 +194,35 @@ class EngineManager:
     def pids(self) -> dict[str, int]:
         return self._engine.pids() if self._engine else {}
 
-    def prompt(self) -> ChatPrompt:
-        """How the target wants a conversation written. Raises PairError."""
-        if self._prompt is None:
-            pair = self.pair or find_pair(self._settings)
-            usable = pair.context_length - pair.tree.reserved_tokens
-            self._prompt = ChatPrompt(pair.target, usable)
-        return self._prompt
+    def prompt(self) -> Prompt:
+        """How the target wants a conversation written. Raises PairError, or EngineError where
+        only an engine elsewhere knows and does not answer."""
+        if self._engine is not None:
+            return self._engine.prompt()
+        if self._settings.engine_url is not None:
+            raise EngineError("engine_not_running")
+        return ChatPrompt.of(find_pair(self._settings))
 
     async def _start(self) -> None:
+        self._engine = self._connect() or await self._launch()
+        await self._engine.start()
+
+    def _connect(self) -> Engine | None:
+        """Where the settings name an engine elsewhere."""
+        address = address_of(self._settings)
+        if address is None:
+            return None
+        self._setup, self._card, self._careful = None, None, ()
+        return RemoteEngine(address, self._settings.data_dir)
+
+    async def _launch(self) -> Engine:
         self._card = await asyncio.to_thread(look, self._settings)
         self._careful = await asyncio.to_thread(careful_choices, self._settings)
         device = await asyncio.to_thread(engine_device, self._settings)
         card = spared(self._card) if self._card and "memory" in self._careful else self._card
         pair = await asyncio.to_thread(find_pair, self._settings, card)
-        self._setup, self._prompt = careful(pair, self._settings.engine_args, self._careful), None
+        setup = self._setup = careful(pair, self._settings.engine_args, self._careful)
         log = locations.engine_log(self._settings.data_dir)
-        setup = self._setup
-        self._engine = LocalEngine(setup.pair, device, log, setup.arguments, setup.speculation)
-        await self._engine.start()
-        await asyncio.to_thread(self.prompt)
+        engine = LocalEngine(setup.pair, device, log, setup.arguments, setup.speculation)
+        await asyncio.to_thread(engine.prompt)
+        return engine

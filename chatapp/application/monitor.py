@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from chatapp.domain import EngineState, EngineStatus, MemorySample
@@ -61,6 +61,8 @@ class Monitor:
 
     async def _see(self) -> Moment:
         sample, share = await asyncio.gather(asyncio.to_thread(self._sample), self._ask())
+        if self._engine.status().elsewhere is not None:  # no card of this machine is its own
+            sample = replace(sample, gpu=None, gpu_note=None, gpu_lost=False)
         self._history.add(sample, share, self._retracted())
         return Moment(sample, self._account, share, self._history.points())
 
@@ -72,9 +74,10 @@ class Monitor:
             return None
         try:
             client = self._engine.client
-            if self._told_by != status.address:
+            who = f"{status.address} {status.pair_name}"
+            if self._told_by != who:
                 self._account = EngineMemory.told(await client.server_info())
-                self._told_by = status.address
+                self._told_by = who
             return kv_share(await client.loads())
         except EngineError as error:
             _log.info("the engine did not tell its memory: %s", error)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -30,7 +30,7 @@ from chatapp.domain import (
     Sampling,
     SpeculationMode,
 )
-from chatapp.errors import InputError
+from chatapp.errors import EngineError, InputError
 
 __all__ = ["TurnUpdate", "Turns", "check_message"]
 
@@ -69,7 +69,7 @@ class Turns:
         """Write ``text`` down and answer it. Raises InputError before anything is written."""
         message = check_message(text)
         self._refuse_if_busy(conversation_id)
-        await asyncio.to_thread(check_length, self._prompts(), message)
+        await asyncio.to_thread(self._check_length, message)
         self._refuse_if_busy(conversation_id)
         conversation = self._store.conversation(conversation_id)
         user, reply = self._store.add_turn(conversation_id, message, detect(message))
@@ -161,6 +161,11 @@ class Turns:
             prompt.ids, sampling, speculation
         )
         return chunks
+
+    def _check_length(self, message: str) -> None:
+        """An engine elsewhere that cannot be asked now is asked before it answers."""
+        with suppress(EngineError):
+            check_length(self._prompts(), message)
 
     def _refuse_if_busy(self, conversation_id: int) -> None:
         if conversation_id in self._running:

@@ -138,7 +138,7 @@ def _is_wanted(settings: Settings, info: dict[str, Any]) -> bool:
 @asynccontextmanager
 async def _own(settings: Settings, say: Say) -> AsyncIterator[Answerer]:
     pair, device = find_pair(settings), engine_device(settings)
-    prompt = ChatPrompt(pair.target, pair.context_length - pair.tree.reserved_tokens)
+    prompt = ChatPrompt.of(pair)
     log = locations.ask_log(settings.data_dir)
     log.parent.mkdir(parents=True, exist_ok=True)
     _remove_old_logs(log)

@@ -19,7 +19,7 @@ from jinja2.ext import loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
 
-from chatapp.domain import Role
+from chatapp.domain import Pair, Role
 from chatapp.errors import PairError
 
 _DEFAULT_CONTEXT = 2048
@@ -47,6 +47,11 @@ class ChatPrompt:
         self._specials = _any_of(self._special)
         self._names = {name: _content(config.get(name)) for name in ("bos_token", "eos_token")}
         self.context_length = context_length or trained or _DEFAULT_CONTEXT
+
+    @classmethod
+    def of(cls, pair: Pair) -> ChatPrompt:
+        """With the context that the engine leaves free for prompt and reply."""
+        return cls(pair.target, pair.context_length - pair.tree.reserved_tokens)
 
     def encode(self, messages: Sequence[tuple[Role, str]]) -> list[int]:
         """The prompt's token ids, up to where the reply begins."""

@@ -34,6 +34,9 @@ class Recorded:
     async def stop(self) -> None:
         Recorded.done.append("stop")
 
+    def prompt(self) -> None:
+        pass
+
     def status(self) -> EngineStatus:
         return EngineStatus(EngineState.READY, "pocket")
 
@@ -44,7 +47,6 @@ def manager(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> EngineManager:
     monkeypatch.setattr(keeper_module, "LocalEngine", Recorded)
     monkeypatch.setattr(keeper_module, "find_pair", lambda settings, card=None: PAIR)
     monkeypatch.setattr(keeper_module, "engine_device", lambda settings: "cpu")
-    monkeypatch.setattr(keeper_module, "ChatPrompt", lambda *_: object())
     return EngineManager(Settings(data_dir=tmp_path))
 
 

@@ -33,6 +33,9 @@ class Dead:
     async def stop(self) -> None:
         pass
 
+    def prompt(self) -> None:
+        pass
+
     def status(self) -> EngineStatus:
         return EngineStatus(self.state, "pocket", failure="engine_not_running")
 
@@ -43,7 +46,6 @@ def manager(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> EngineManager:
     monkeypatch.setattr(keeper_module, "LocalEngine", Dead)
     monkeypatch.setattr(keeper_module, "find_pair", lambda settings, card=None: PAIR)
     monkeypatch.setattr(keeper_module, "engine_device", lambda settings: "cpu")
-    monkeypatch.setattr(keeper_module, "ChatPrompt", lambda *_: object())
     return EngineManager(Settings(data_dir=tmp_path))
 
 

@@ -34,6 +34,9 @@ class Breakable:
     async def stop(self) -> None:
         self.state = EngineState.STOPPED
 
+    def prompt(self) -> None:
+        pass
+
     def status(self) -> EngineStatus:
         failure = BROKEN if self.state is EngineState.FAILED else None
         return EngineStatus(self.state, "pocket", failure=failure)
@@ -57,7 +60,6 @@ async def watched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Watched:
     monkeypatch.setattr(engine_manager, "LocalEngine", Breakable)
     monkeypatch.setattr(engine_manager, "find_pair", lambda settings, card=None: PAIR)
     monkeypatch.setattr(engine_manager, "engine_device", lambda settings: "cpu")
-    monkeypatch.setattr(engine_manager, "ChatPrompt", lambda *_: object())
     monkeypatch.setattr(engine_manager, "_POLL_S", 0.005)
     watched = Watched(EngineManager(Settings(data_dir=tmp_path)))
     await watched.manager.start()

@@ -12,20 +12,24 @@ import pytest
 
 from chatapp.domain import Chunk, EngineState, Sampling, Tree
 from chatapp.engine.remote import remote_client as client_module
+from chatapp.engine.remote import remote_engine
 from chatapp.engine.remote.address import Address
 from chatapp.engine.remote.remote_engine import RemoteEngine
 from chatapp.errors import EngineError, error_words
 from chatapp.measure.reply.metrics import figures_of
 from chatapp.measure.reply.trace import Trace
 from chatapp.texts import LANGUAGES, Texts
-from tests.elsewhere import TOKENS, Server, self_signed, serve
+from tests.fakes.elsewhere import TOKENS, Server, self_signed, serve
 
-EVERY_S = 0.02
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote_engine, "LOOK_EVERY_S", 0.02)
 
 
 @asynccontextmanager
 async def connected(server: Server, tmp_path: Path, key: str = "") -> AsyncIterator[RemoteEngine]:
-    engine = RemoteEngine(Address(server.url, key), tmp_path, EVERY_S)
+    engine = RemoteEngine(Address(server.url, key), tmp_path)
     await engine.start()
     try:
         yield engine

@@ -145,8 +145,7 @@ class TemporaryEngines:
         return setting_of(status, self.arguments)
 
     def prompt(self) -> Prompt:
-        usable = self.pair.context_length - self.pair.tree.reserved_tokens
-        return ChatPrompt(self.pair.target, usable)
+        return ChatPrompt.of(self.pair)
 
     @asynccontextmanager
     async def open(self, draft: bool = True) -> AsyncGenerator[ReadyEngine]:

@@ -32,6 +32,7 @@ from chatapp.engine.process.loading import PHASES, Loading
 from chatapp.engine.process.pidfile import Pidfile, Process, forget, reap_orphans
 from chatapp.engine.process.timeline import Timeline
 from chatapp.engine.process.warmup import read_switch, warm_up
+from chatapp.engine.prompt import ChatPrompt
 from chatapp.errors import EngineError
 
 _POLL_S = 0.2
@@ -57,6 +58,7 @@ class LocalEngine:
         self._pair, self._device, self._log_path = pair, device, log_path
         self._extra, self._speculation = tuple(extra_args), speculation
         self._launched: EngineProcess | None = None
+        self._prompt: ChatPrompt | None = None
         self._timeline = Timeline(speculation, kernels=device == "cuda")
         self._loading = Loading(pair.target, pair.draft)
         self._activity, self._hang_s = Activity(), hang_s
@@ -123,6 +125,11 @@ class LocalEngine:
     def api_key(self) -> str:
         """The key that other clients need for ``status().address``."""
         return self._launched.api_key if self._launched else ""
+
+    def prompt(self) -> ChatPrompt:
+        """Reads the target's files once. Raises PairError."""
+        self._prompt = self._prompt or ChatPrompt.of(self._pair)
+        return self._prompt
 
     def _start(self) -> None:
         with self._lock:

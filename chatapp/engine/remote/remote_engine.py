@@ -29,10 +29,10 @@ _log = logging.getLogger(__name__)
 
 
 class RemoteEngine:
-    """``models`` is where downloaded models lie: the target's files may be here as well."""
+    """``data_dir`` is where downloaded models lie: the target's files may be here as well."""
 
-    def __init__(self, address: Address, models: Path, every_s: float = LOOK_EVERY_S) -> None:
-        self._address, self._models, self._every_s = address, models, every_s
+    def __init__(self, address: Address, data_dir: Path) -> None:
+        self._address, self._data_dir = address, data_dir
         self._known: Capabilities | None = None
         self._prompt: Prompt | None = None
         self._task: asyncio.Task[None] | None = None
@@ -103,7 +103,7 @@ class RemoteEngine:
                 except _FAULTS as error:
                     self._lose(fault(error, self._address))
                 with suppress(TimeoutError):  # not wait_for, which can lose a cancellation
-                    async with asyncio.timeout(self._every_s):
+                    async with asyncio.timeout(LOOK_EVERY_S):
                         await self._look_now.wait()
                 self._look_now.clear()
 
@@ -115,7 +115,7 @@ class RemoteEngine:
         if same and self._status.state is EngineState.READY:
             return
         found = await ask(client)
-        self._prompt = await asyncio.to_thread(prompt_of, self._address, found, self._models)
+        self._prompt = await asyncio.to_thread(prompt_of, self._address, found, self._data_dir)
         self._take(found)
 
     def _take(self, found: Capabilities) -> None:

@@ -102,25 +102,24 @@ class RemotePrompt:
         """With the engine's template; thinking is off, as in our own prompts."""
         told = [{"role": str(role), "content": text} for role, text in messages]
         body = {"messages": told, "chat_template_kwargs": {"enable_thinking": False}}
-        return [int(number) for number in self._post("/tokenize", body)["tokens"]]
+        return [int(number) for number in self._ask("tokenize", body, "tokens")]
 
     def _tokenize(self, texts: Iterable[str]) -> list[list[int]]:
         body = {"prompt": list(texts), "add_special_tokens": False}
-        return list(self._post("/tokenize", body)["tokens"])
+        return self._ask("tokenize", body, "tokens")
 
     def _detokenize(self, ids: Sequence[Sequence[int]], skip: bool = True) -> list[str]:
         body = {"tokens": ids, "skip_special_tokens": skip}
-        return list(self._post("/detokenize", body)["text"])
+        return self._ask("detokenize", body, "text")
 
-    def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    def _ask(self, what: str, body: dict[str, Any], field: str) -> list[Any]:
         try:
-            answer = self._client.post(path, json=body)
-            if answer.status_code in (400, 404):
+            answer = self._client.post(f"/{what}", json=body)
+            if answer.status_code == 400:
                 raise PairError("pair_template", reason=_reason(answer))
-            answer.raise_for_status()
-            return dict(answer.json())
-        except (httpx.HTTPError, ValueError) as error:
-            raise EngineError("remote_not_told", path=path) from error
+            return list(answer.raise_for_status().json()[field])
+        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+            raise EngineError("remote_not_told", path=f"/{what}") from error
 
 
 def _parts(run: tuple[int, ...]) -> Iterator[tuple[int, ...]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from chatapp.domain import EngineStatus
+from chatapp.domain import Elsewhere, EngineStatus
 from chatapp.measure.compare.arms import Setting
 from chatapp.measure.machine.cards import engine_gpu
 from chatapp.measure.machine.gpus import Gpus
@@ -38,17 +38,22 @@ def versions() -> dict[str, str]:
 
 def setting_of(status: EngineStatus, arguments: tuple[str, ...] = ()) -> Setting:
     """Where whatever is measured now is measured. ``arguments``: the person's own to the
-    engine, which may choose a card."""
+    engine, which may choose a card. An engine elsewhere says what it runs on."""
+    there = status.elsewhere
     return Setting(
-        machine=machine_name(status.device, arguments),
+        machine=_named(there) if there else machine_name(status.device, arguments),
         device=status.device,
         pair=status.pair_name,
         tree=str(status.tree) if status.tree else "",
         # The engine calculates in float32 on a CPU, whatever type the weights have.
         dtype="float32" if status.device == "cpu" else status.dtype,
-        versions=versions(),
+        versions=versions() | ({"sglang": there.version} if there else {}),
         simulated_accept_length=status.simulated_accept_length,
     )
+
+
+def _named(there: Elsewhere) -> str:
+    return f"{there.machine} ({there.host})" if there.machine else there.host
 
 
 def _processor() -> str:

@@ -45,6 +45,8 @@ class Script:
             "/server_info": self._info(),
             "/v1/loads": {"accelerator": "NVIDIA L4", "version": "0.5.23", "loads": []},
             "/generate": self.event(4, bool(self._on(body)), last=True),
+            "/tokenize": {"tokens": _tokens(body or {})},
+            "/detokenize": {"text": _texts(body or {})},
         }
         return answers.get(path, {})
 
@@ -81,6 +83,17 @@ class Script:
             counts = {"spec_verify_ct": len(steps), "spec_correct_drafts_histogram": [len(steps)]}
             meta |= counts if on else {}
         return {"text": "x" * tokens, "output_ids": [7] * tokens, "meta_info": meta}
+
+
+def _tokens(body: dict[str, Any]) -> list[Any]:
+    """A token for each character; the template writes one message after the other."""
+    if "messages" in body:
+        return [ord(char) for message in body["messages"] for char in message["content"]]
+    return [[ord(char) for char in text] for text in body.get("prompt", ())]
+
+
+def _texts(body: dict[str, Any]) -> list[str]:
+    return ["".join(map(chr, ids)) for ids in body.get("tokens", ())]
 
 
 class Server:
