@@ -21,7 +21,7 @@ class TestBrowserError(ProductError):
 
 def find_or_get(say: Callable[[str], None], run: Run | None = None) -> Path:
     """A browser that starts. Raises TestBrowserError when none can be had."""
-    run = run or _run
+    run = run or run_shown
     chosen = os.environ.get("EAGLECHAT_BROWSER")
     if chosen:
         if not starts(Path(chosen)):
@@ -82,7 +82,9 @@ def has_chinese_font() -> bool:
 def get_chinese_font(run: Run | None = None) -> bool:
     """Whether one is there now."""
     return has_chinese_font() or (
-        _may_use_apt() and _apt(run or _run, "fontconfig", "fonts-noto-cjk") and has_chinese_font()
+        _may_use_apt()
+        and _apt(run or run_shown, "fontconfig", "fonts-noto-cjk")
+        and has_chinese_font()
     )
 
 
@@ -108,7 +110,7 @@ def _may_use_apt() -> bool:
     return os.geteuid() == 0 and shutil.which("apt-get") is not None
 
 
-def _run(command: Sequence[str]) -> bool:
+def run_shown(command: Sequence[str]) -> bool:
     """Its output goes to standard error, where progress is shown."""
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     try:

@@ -39,10 +39,10 @@ def main(arguments: Namespace, settings: Settings) -> int:
 
 def examine(settings: Settings, texts: Texts) -> Iterator[Check]:
     for name, look in checkup.CHECKS.items():
-        yield _check(name, look, settings, texts)
+        yield checked(name, look, settings, texts)
 
 
-def _check(
+def checked(
     name: str, look: Callable[[Settings], checkup.CheckupFinding], settings: Settings, texts: Texts
 ) -> Check:
     """A check that fails unforeseen is a finding as well, never the end of the others."""

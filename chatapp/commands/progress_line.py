@@ -11,13 +11,13 @@ from chatapp.texts import Texts
 from chatapp.units import disk_size, duration
 
 _EVERY_S = 0.25
-_QUIET_EVERY_S = 10.0
+QUIET_EVERY_S = 10.0
 
 
 def follow(download: Download, texts: Texts) -> DownloadProgress:
     """Until it has ended. An interrupt keeps what has arrived: it comes back as PAUSED."""
     on_terminal = sys.stderr.isatty()
-    every = _EVERY_S if on_terminal else _QUIET_EVERY_S
+    every = _EVERY_S if on_terminal else QUIET_EVERY_S
     shown = 0.0
     try:
         while not (progress := download.wait(0.05)).state.ended:

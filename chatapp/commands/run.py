@@ -56,14 +56,14 @@ def _run(held: Claim, settings: Settings, texts: Texts) -> int:
     url = port.address(listening)
     held.publish(url)
     print(texts("run.at", url=url), flush=True)
-    _name_the_pair(settings, texts)
+    name_the_pair(settings, texts)
     open_browser(url, settings)
     asyncio.run(_serve(listening, settings))
     print(texts("run.ended"), flush=True)
     return 0
 
 
-def _name_the_pair(settings: Settings, texts: Texts) -> None:
+def name_the_pair(settings: Settings, texts: Texts) -> None:
     """On a card whose pair is not here yet: what it is and how much there is to fetch."""
     if settings.pair != "auto" or engine_device(settings) == "cpu":
         return

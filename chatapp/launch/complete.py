@@ -16,11 +16,11 @@ from chatapp.host.stamp import requirement_files
 
 def missing(name: str) -> list[str]:
     """What the set asks for and is not installed as it says."""
-    wanted = [Requirement(line) for line in _pins(name)]
+    wanted = [Requirement(line) for line in pins(name)]
     return [str(pin) for pin in wanted if _applies(pin) and not _installed(pin)]
 
 
-def _pins(name: str) -> list[str]:
+def pins(name: str) -> list[str]:
     lines = (line for path in requirement_files(name) for line in path.read_text().splitlines())
     return [line for line in lines if line.strip() and not line.startswith(("#", "-r "))]
 

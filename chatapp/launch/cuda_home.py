@@ -32,7 +32,7 @@ from chatapp.locations import cuda_home as place
 __all__ = ["lay", "place"]
 
 _DRIVER = "libcuda.so.1"
-_DRIVER_PLACES = (_DRIVER, f"/usr/lib/wsl/lib/{_DRIVER}")
+DRIVER_PLACES = (_DRIVER, f"/usr/lib/wsl/lib/{_DRIVER}")
 _STUB_ANSWER = 34  # CUDA_ERROR_STUB_LIBRARY of cuda.h
 _RTLD_DI_LINKMAP = 2
 # glibc 2.42 brought functions of these names that throw nothing; CUDA's before 13.1 do not
@@ -120,7 +120,7 @@ def _lay_driver(home: Path, compiler: str) -> None:
 def _driver() -> Path | None:
     """The driver's library by the name that the loader found it under, which outlives an
     update of the driver."""
-    for name in _DRIVER_PLACES:
+    for name in DRIVER_PLACES:
         with suppress(OSError):
             return _loaded_from(ctypes.CDLL(name))
     return None

@@ -71,7 +71,7 @@ class Pip:
                     log.write(line)
                     log.flush()
                     tail = [*tail[-200:], line.rstrip()]
-                    expected = self._show(line) or expected
+                    expected = self.show(line) or expected
             finally:
                 if process.poll() is None:
                     process.terminate()
@@ -90,7 +90,7 @@ class Pip:
             preexec_fn=die_with_parent,
         )
 
-    def _show(self, line: str) -> int:
+    def show(self, line: str) -> int:
         """Shows a line that tells something; the number of packages that will be unpacked."""
         for pattern, key in _DETAILS:
             if found := pattern.match(line):

@@ -61,7 +61,7 @@ def _plan(arguments: Namespace, texts: Texts) -> InstallPlan:
             raise lacks
         return InstallPlan("cuda", tests=False, arch=arch)
     return InstallPlan(
-        _engine_set(_device(arguments), texts), arguments.command in ("check", "test")
+        chosen_set(chosen_device(arguments), texts), arguments.command in ("check", "test")
     )
 
 
@@ -88,7 +88,7 @@ def environment(base: Mapping[str, str]) -> dict[str, str]:
     return {name: base[name] for name in base if name not in ("PYTHONHOME", "PYTHONPATH")}
 
 
-def _device(arguments: Namespace) -> str:
+def chosen_device(arguments: Namespace) -> str:
     """As in ``Settings``, which cannot be imported yet: flag, environment, file."""
     chosen = getattr(arguments, "device", None) or os.environ.get("EAGLECHAT_DEVICE")
     if not chosen:
@@ -97,7 +97,7 @@ def _device(arguments: Namespace) -> str:
     return chosen if chosen in ("cpu", "cuda") else "auto"
 
 
-def _engine_set(device: str, texts: Texts) -> str:
+def chosen_set(device: str, texts: Texts) -> str:
     driver = None if device == "cpu" else machine.nvidia_driver()
     if device == "auto" and driver and not driver.new_enough:
         minimum = machine.MINIMUM_DRIVER

@@ -48,7 +48,7 @@ def venv(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def no_driver(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cuda_home, "_DRIVER_PLACES", ("/nonexistent/libcuda.so.1",))
+    monkeypatch.setattr(cuda_home, "DRIVER_PLACES", ("/nonexistent/libcuda.so.1",))
 
 
 def _wheels(venv: Path) -> Path:
@@ -114,12 +114,12 @@ def test_a_stub_stands_where_a_driver_will_be(
     assert (stubs / "libcuda.so.1").stat().st_mtime_ns == made
 
     driver = _library(venv / "libcuda.so.1")
-    monkeypatch.setattr(cuda_home, "_DRIVER_PLACES", ("/nonexistent", str(driver)))
+    monkeypatch.setattr(cuda_home, "DRIVER_PLACES", ("/nonexistent", str(driver)))
     cuda_home.lay(venv)
     assert all((stubs / name).samefile(driver) for name in ("libcuda.so", "libcuda.so.1"))
 
     driver.unlink()
-    monkeypatch.setattr(cuda_home, "_DRIVER_PLACES", ("/nonexistent",))
+    monkeypatch.setattr(cuda_home, "DRIVER_PLACES", ("/nonexistent",))
     cuda_home.lay(venv)
     assert ctypes.CDLL(str(stubs / "libcuda.so")).cuInit(0) == 34
 

@@ -31,7 +31,7 @@ OLD, NEW = Driver("535.10", 1), Driver("580.95.05", 1)
 
 
 def _look(name: str, settings: Settings, language: str = "en") -> doctor.Check:
-    return doctor._check(name, checkup.CHECKS[name], settings, Texts(language))
+    return doctor.checked(name, checkup.CHECKS[name], settings, Texts(language))
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def _old_driver(patch: pytest.MonkeyPatch, settings: Settings) -> None:
 
 
 def _package_missing(patch: pytest.MonkeyPatch, settings: Settings) -> None:
-    patch.setattr(complete, "_pins", lambda name: ["gradio==0.0.1", "no-such-thing==1"])
+    patch.setattr(complete, "pins", lambda name: ["gradio==0.0.1", "no-such-thing==1"])
 
 
 def _data_dir_is_a_file(patch: pytest.MonkeyPatch, settings: Settings) -> None:
@@ -270,7 +270,7 @@ def test_a_set_is_complete_when_every_pin_that_applies_is_there(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pins = [f"psutil=={version('psutil')}", "absent==1 ; python_full_version < '3'"]
-    monkeypatch.setattr(complete, "_pins", lambda name: pins)
+    monkeypatch.setattr(complete, "pins", lambda name: pins)
     assert complete.missing("cpu") == []
     pins += ["absent==1", "psutil==0"]
     assert complete.missing("cpu") == ["absent==1", "psutil==0"]

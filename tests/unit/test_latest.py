@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+import weakref
 
-from chatapp.application.latest import Latest
+from chatapp.application.latest import Latest, Reader
 
 
 async def collect(latest: Latest[int], interval: float) -> list[tuple[float, int]]:
@@ -58,4 +59,6 @@ async def test_a_reader_that_is_closed_ends_at_once_without_another_value() -> N
     reader.close()
     await asyncio.wait_for(reading, 1)
     assert seen == [0]
-    assert not latest._readers
+    gone = weakref.ref(reader)
+    del reader, reading
+    assert gone() is None, "the writer holds on to nobody"

@@ -163,13 +163,13 @@ def test_the_device_is_read_as_the_settings_will_read_it(
 ) -> None:
     from chatapp.arguments import parse
 
-    assert start._device(parse([])) == "auto"
+    assert start.chosen_device(parse([])) == "auto"
     locations.settings_file().parent.mkdir(parents=True)
     locations.settings_file().write_text('device = "cuda"')
-    assert start._device(parse([])) == "cuda"
+    assert start.chosen_device(parse([])) == "cuda"
     monkeypatch.setenv("EAGLECHAT_DEVICE", "cpu")
-    assert start._device(parse([])) == "cpu"
-    assert start._device(parse(["--device", "cuda"])) == "cuda"
+    assert start.chosen_device(parse([])) == "cpu"
+    assert start.chosen_device(parse(["--device", "cuda"])) == "cuda"
 
 
 # The stamp
@@ -559,7 +559,7 @@ def test_every_requirement_is_pinned_and_no_place_is_named() -> None:
 
 def test_the_cuda_compiler_fits_its_headers() -> None:
     """nvcc refuses headers of another release."""
-    pins = {pin.name: pin for pin in map(Requirement, complete._pins("cuda"))}
+    pins = {pin.name: pin for pin in map(Requirement, complete.pins("cuda"))}
     parts = ("nvidia-cuda-nvcc", "nvidia-nvvm", "nvidia-cuda-crt", "nvidia-cuda-runtime")
     releases = {name: Version(next(iter(pins[name].specifier)).version).release for name in parts}
     assert len({release[:2] for release in releases.values()}) == 1, releases
@@ -584,15 +584,21 @@ def test_both_sets_are_closed_over_the_common_list() -> None:
     ],
 )
 def test_what_pip_does_is_shown(line: str, count: int, shown: str, tmp_path: Path) -> None:
-    progress = ProgressDisplay(Texts("en"), 1, io.StringIO())
+    texts, details = Texts("en"), [""]
+
+    class Details(ProgressDisplay):
+        def detail(self, key: str, **values: object) -> None:
+            details.append(texts(f"launcher.details.{key}", **values))
+
+    progress = Details(texts, 1, io.StringIO())
     pip = Pip(tmp_path / "bin" / "python", tmp_path / "log", tmp_path / "tmp", progress)
-    assert pip._show(line) == count
-    assert progress._detail == shown
+    assert pip.show(line) == count
+    assert details[-1] == shown
 
 
 def test_the_cpu_set_is_closed() -> None:
     """What its packages need is pinned too, since they are installed without their needs."""
-    pins = [Requirement(line) for line in complete._pins("cpu")]
+    pins = [Requirement(line) for line in complete.pins("cpu")]
     pinned = {canonicalize_name(pin.name): pin for pin in pins}
     for name in sorted(pinned.keys() - {"sglang"}):  # whose own list is for CUDA only
         if pinned[name].marker and not pinned[name].marker.evaluate():

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from chatapp.application.chosen_pair import find_pair
-from chatapp.commands.run import _name_the_pair
+from chatapp.commands.run import name_the_pair
 from chatapp.errors import PairError
 from chatapp.host import stamp
 from chatapp.pairs.choice import meant_name, start_name
@@ -101,11 +101,11 @@ def test_a_pair_by_its_models_names(data_dir: Path) -> None:
 def test_the_terminal_says_what_there_is_to_download(
     card: Card, data_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _name_the_pair(settings(data_dir), Texts("en"))
+    name_the_pair(settings(data_dir), Texts("en"))
     said = capsys.readouterr().out
     assert "about 8.5 GB" in said and "pairs download published" in said
-    _name_the_pair(settings(data_dir, pair="pocket"), Texts("en"))
+    name_the_pair(settings(data_dir, pair="pocket"), Texts("en"))
     put(data_dir, "Qwen/Qwen3-4B-Instruct-2507", target_files())
     put(data_dir, "Zjcxy-SmartAI/Eagle3-Qwen3-4B-Instruct-2507-zh", draft_files())
-    _name_the_pair(settings(data_dir), Texts("zh"))
+    name_the_pair(settings(data_dir), Texts("zh"))
     assert capsys.readouterr().out == ""

@@ -94,7 +94,7 @@ def test_a_download_shows_how_far_it_is(
     data_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     models = {"toy/target": toy_pair.target_files(1000), "toy/draft": toy_pair.draft_files()}
-    monkeypatch.setattr(progress_line, "_QUIET_EVERY_S", 0.1)
+    monkeypatch.setattr(progress_line, "QUIET_EVERY_S", 0.1)
     with serve(Hub(models, delay_s=0.005)) as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.address)
         assert run(data_dir, "download", "toy/target,toy/draft") == 0

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from chatapp.chat import migrations
-from chatapp.chat import store as store_module
 from chatapp.chat.store import Store
 from chatapp.domain import MessageState, ReplyMetrics, Role
 from chatapp.errors import StoreError
@@ -100,19 +99,13 @@ def test_writing_into_a_deleted_conversation_says_so(store: Store) -> None:
         store.update_message(99, text="x")
 
 
-def test_a_turn_is_written_whole_or_not_at_all(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_turn_is_written_whole_or_not_at_all(store: Store) -> None:
     conversation = store.create_conversation("")
-    original, calls = store_module._insert, []
-
-    def fails_second(*args: object) -> object:
-        calls.append(args)
-        if len(calls) == 2:
-            raise sqlite3.OperationalError("disk I/O error")
-        return original(*args)
-
-    monkeypatch.setattr(store_module, "_insert", fails_second)
+    with store.write() as db:
+        db.execute(
+            "CREATE TRIGGER fails_second BEFORE INSERT ON message WHEN NEW.role = 'assistant'"
+            " BEGIN SELECT RAISE(ABORT, 'disk I/O error'); END"
+        )
     with pytest.raises(StoreError):
         store.add_turn(conversation.id, "x", "en")
     assert store.messages(conversation.id) == []
@@ -161,7 +154,8 @@ def test_a_damaged_file_says_which(path: Path) -> None:
 
 
 def test_a_locked_file_says_so(store: Store, path: Path) -> None:
-    store._db.execute("PRAGMA busy_timeout = 50")
+    with store.write() as db:
+        db.execute("PRAGMA busy_timeout = 50")
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreError) as refused:
@@ -179,8 +173,9 @@ def test_a_folder_in_place_of_the_file(tmp_path: Path) -> None:
 def test_a_full_disk_says_so_and_keeps_what_was_there(store: Store, path: Path) -> None:
     conversation = store.create_conversation("")
     store.add_message(conversation.id, Role.USER, "before")
-    pages = store._db.execute("PRAGMA page_count").fetchone()[0]
-    store._db.execute(f"PRAGMA max_page_count = {pages}")
+    with store.write() as db:
+        pages = db.execute("PRAGMA page_count").fetchone()[0]
+        db.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(StoreError) as refused:
         store.add_message(conversation.id, Role.USER, "x" * 100_000)
     assert refused.value.key == "store_full"
@@ -206,7 +201,8 @@ def test_a_file_size_limit_is_a_store_error(path: Path) -> None:
 
 
 def test_a_store_of_a_newer_version_is_left_alone(store: Store, path: Path) -> None:
-    store._db.execute(f"PRAGMA user_version = {migrations.newest() + 1}")
+    with store.write() as db:
+        db.execute(f"PRAGMA user_version = {migrations.newest() + 1}")
     store.close()
     before = path.read_bytes()
     with pytest.raises(StoreError) as refused:
@@ -216,7 +212,8 @@ def test_a_store_of_a_newer_version_is_left_alone(store: Store, path: Path) -> N
 
 
 def test_migrations_are_numbered(store: Store) -> None:
-    assert store._db.execute("PRAGMA user_version").fetchone()[0] == migrations.newest()
+    with store.write() as db:
+        assert db.execute("PRAGMA user_version").fetchone()[0] == migrations.newest()
 
 
 def test_a_step_that_fails_changes_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

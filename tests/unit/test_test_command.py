@@ -92,7 +92,7 @@ def test_where_none_can_be_had_it_fails_and_says_so(
     with pytest.raises(browser.TestBrowserError):
         browser.find_or_get(_nothing, bare.run)
     assert not any("apt-get" in line for line in bare.ran), "only root may use it"
-    monkeypatch.setattr(browser, "_run", bare.run)
+    monkeypatch.setattr(browser, "run_shown", bare.run)
     assert command.main(Namespace(rest=["tests/unit"]), Settings.load()) == 1
     said = capsys.readouterr()
     assert said.out == "" and "EAGLECHAT_BROWSER" in said.err

@@ -229,7 +229,7 @@ def _decide(
     patch.setattr(machine, "nvidia_driver", lambda: Driver("580.95.05", 1))
     patch.setattr(toolchain, "find", lambda python: found)
     patch.setattr(stamp, "is_current", lambda name: name == installed)
-    return start._engine_set(device, Texts("en"))
+    return start.chosen_set(device, Texts("en"))
 
 
 def test_with_everything_there_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
