@@ -49,11 +49,11 @@ async def test_a_reader_that_is_closed_ends_at_once_without_another_value() -> N
     reader = latest.reader(30.0)
     seen = []
 
-    async def read() -> None:
+    async def read(reader: Reader[int]) -> None:
         async for value in reader:
             seen.append(value)
 
-    reading = asyncio.create_task(read())
+    reading = asyncio.create_task(read(reader))
     await asyncio.sleep(0.01)
     latest.put(1)
     reader.close()
