@@ -25,6 +25,7 @@ from chatapp.engine.engine import Engine
 from chatapp.engine.planning.careful import Setup, careful, cautions, spared
 from chatapp.engine.planning.planner import look
 from chatapp.engine.process.local_engine import LocalEngine
+from chatapp.engine.process.orphans import Orphan, end, left_behind
 from chatapp.engine.prompt import ChatPrompt
 from chatapp.engine.remote.address import address_of
 from chatapp.engine.remote.remote_engine import RemoteEngine
@@ -48,6 +49,7 @@ class EngineManager:
         self._broken: EngineStatus | None = None
         self._careful: tuple[str, ...] = ()
         self._setup: Setup | None = None
+        self._orphans: tuple[Orphan, ...] = ()
         self._card: Card | None = None
 
     async def start(self) -> None:
@@ -150,6 +152,17 @@ class EngineManager:
         return cautions(broken.failure, pair, card, self._careful)
 
     @property
+    def orphans(self) -> tuple[Orphan, ...]:
+        """Engines of other runs that were there when ours was started, and still are."""
+        return tuple(orphan for orphan in self._orphans if orphan.pids)
+
+    async def end_orphan(self, app: int) -> None:
+        """That of the app which had this process number."""
+        for orphan in self.orphans:
+            if orphan.app.pid == app:
+                await asyncio.to_thread(end, orphan)
+
+    @property
     def client(self) -> EngineClient:
         """Raises EngineError when no engine runs."""
         if self._engine is None:
@@ -204,6 +217,7 @@ class EngineManager:
         return ChatPrompt.of(find_pair(self._settings))
 
     async def _start(self) -> None:
+        self._orphans = await asyncio.to_thread(left_behind)
         self._engine = self._connect() or await self._launch()
         await self._engine.start()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,12 +12,18 @@ from chatapp.application.monitor import Monitor
 from chatapp.chat.store import Store
 from chatapp.chat.turns import Turns
 from chatapp.domain import EngineStatus
+from chatapp.engine.process.orphans import Orphan
 
 
 class PageEngine(Protocol):
     def status(self) -> EngineStatus: ...
 
     async def restart(self) -> None: ...
+
+    @property
+    def orphans(self) -> Sequence[Orphan]: ...
+
+    async def end_orphan(self, app: int) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

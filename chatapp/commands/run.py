@@ -134,6 +134,15 @@ async def _start_engine(greeted: asyncio.Event, manager: Any) -> None:
     except TimeoutError:
         pass
     await manager.start()
+    _tell_of_orphans(manager)
+
+
+def _tell_of_orphans(manager: Any) -> None:
+    from chatapp.ui.panes.left_behind import sentence
+
+    texts = Texts(system_language())
+    for orphan in manager.orphans:
+        print(sentence(texts, orphan), texts("orphan.on_page"), flush=True)
 
 
 def _listen(settings: Settings, texts: Texts) -> socket.socket:

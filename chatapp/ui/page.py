@@ -72,6 +72,7 @@ class Page:
             "more": Action(self._more),
             "steps": Action(self._steps),
             "restart": Action(self._restart),
+            "end_orphan": Action(self._end_orphan),
             "language": Action(self._language),
             "theme": Action(self._theme),
             "lab": Action(self._lab),
@@ -255,6 +256,10 @@ class Page:
             keep_caution(self.services.store, caution)
         await self.services.engine.restart()
         yield self._draw.frame(tab) | self._draw.hub(tab)
+
+    async def _end_orphan(self, tab: Tab, payload: Payload) -> Views:
+        await self.services.engine.end_orphan(payload.number("app"))
+        yield self._draw.hub(tab)
 
     async def _language(self, tab: Tab, payload: Payload) -> Views:
         if language := payload.one_of("value", LANGUAGES, None):

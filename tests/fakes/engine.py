@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chatapp.domain import Chunk, Counts, EngineState, EngineStatus, Role, Sampling, Tree
+from chatapp.engine.process.orphans import Orphan
 from chatapp.errors import EngineError
 from chatapp.measure.reply.metrics import histogram
 
@@ -65,6 +66,7 @@ class ScriptedEngine:
     told: list[str] = field(default_factory=list)
     open_now: int = 0
     open_most: int = 0
+    orphans: tuple[Orphan, ...] = ()
 
     @property
     def client(self) -> ScriptedEngine:
@@ -85,6 +87,9 @@ class ScriptedEngine:
 
     async def restart(self) -> None:
         self.state = EngineState.READY
+
+    async def end_orphan(self, app: int) -> None:
+        self.orphans = tuple(orphan for orphan in self.orphans if orphan.app.pid != app)
 
     async def server_info(self) -> dict[str, Any]:
         self.told.append("account")

@@ -31,6 +31,7 @@ from chatapp.domain import (
     Role,
     Sampling,
 )
+from chatapp.engine.process.orphans import Orphan
 from chatapp.errors import StoreError
 from chatapp.measure.compare.arms import Setting
 from chatapp.settings import Settings
@@ -54,6 +55,7 @@ class Scripted:
     state: EngineState = EngineState.READY
     asked: list[bool] = field(default_factory=list)
     context_length: int = 400
+    orphans: tuple[Orphan, ...] = ()
 
     def status(self) -> EngineStatus:
         return EngineStatus(self.state, "pocket")

@@ -1,4 +1,4 @@
-"""An engine whose app has died is swept away; a living one, or a stranger, is not."""
+"""Whose engine it is stands on disk, and is believed only of processes that live."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from chatapp.engine.process.local_engine import attach
 from chatapp.engine.process.logfile import LogTail, rotate
-from chatapp.engine.process.pidfile import Pidfile, Process, reap_orphans, record_path
+from chatapp.engine.process.pidfile import Pidfile, Process, record_path
 
 GONE = Process(pid=2**22 - 1, created=1.0)
 
@@ -38,38 +38,27 @@ def record(app: Process, engine: Process) -> Pidfile:
     return Pidfile(app, GONE, engine, "http://127.0.0.1:1", "secret", "toy", True)
 
 
-def test_an_orphan_is_ended(engine: subprocess.Popen[bytes], log_path: Path) -> None:
-    record(GONE, Process.of(engine.pid)).write(log_path)
-    assert attach(log_path) is None
-    assert reap_orphans(log_path, patience_s=0.2)
-    assert engine.wait(2) == -9
-    assert not record_path(log_path).exists()
-
-
-def test_the_engine_of_a_living_app_is_left_alone(
+def test_the_engine_of_a_living_app_is_found(
     engine: subprocess.Popen[bytes], log_path: Path
 ) -> None:
     record(Process.of(os.getpid()), Process.of(engine.pid)).write(log_path)
-    assert not reap_orphans(log_path, patience_s=0.2)
-    assert engine.poll() is None
     found = attach(log_path)
     assert found is not None and found[1].base_url == "http://127.0.0.1:1"
 
 
-def test_a_pid_that_was_given_away_again_is_left_alone(
+def test_a_pid_that_was_given_away_again_is_none_of_ours(
     engine: subprocess.Popen[bytes], log_path: Path
 ) -> None:
     stranger = replace(Process.of(engine.pid), created=1.0)
-    record(GONE, stranger).write(log_path)
-    assert not reap_orphans(log_path, patience_s=0.2)
-    assert engine.poll() is None
+    for app, process in ((GONE, Process.of(engine.pid)), (Process.of(os.getpid()), stranger)):
+        record(app, process).write(log_path)
+        assert attach(log_path) is None
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"app": 3}', '{"app": {"pid": 1}}'])
 def test_a_record_that_makes_no_sense_is_none(log_path: Path, content: str) -> None:
     record_path(log_path).write_text(content)
     assert Pidfile.read(log_path) is None
-    assert not reap_orphans(log_path)
 
 
 def test_only_the_owner_may_read_key_and_log(log_path: Path) -> None:

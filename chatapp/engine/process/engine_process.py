@@ -17,6 +17,7 @@ from chatapp.domain import Pair
 from chatapp.engine.command import Device, engine_command, engine_environment
 from chatapp.engine.process import reaper
 from chatapp.engine.process.logfile import LogTail, rotate
+from chatapp.engine.process.orphans import mark
 from chatapp.kernels.first import before_engine
 
 _TITLES = ("scheduler", "detokenizer")
@@ -50,7 +51,7 @@ class EngineProcess:
                     stdout=log,
                     stderr=log,
                     pass_fds=(writer,),
-                    env=engine_environment(device),
+                    env=engine_environment(device) | mark(),
                     start_new_session=True,
                 )
         except BaseException:

@@ -29,7 +29,7 @@ from chatapp.engine.diagnosis import PORT_TAKEN, diagnose
 from chatapp.engine.process.engine_process import EngineProcess
 from chatapp.engine.process.hang import HANG_S, HangWatch, worked_s
 from chatapp.engine.process.loading import PHASES, Loading
-from chatapp.engine.process.pidfile import Pidfile, Process, forget, reap_orphans
+from chatapp.engine.process.pidfile import Pidfile, Process, forget
 from chatapp.engine.process.timeline import Timeline
 from chatapp.engine.process.warmup import read_switch, warm_up
 from chatapp.engine.prompt import ChatPrompt
@@ -137,7 +137,6 @@ class LocalEngine:
                 return
             if self._thread is not None:
                 self._thread.join()
-            reap_orphans(self._log_path)
             self._stop_asked.clear()
             if not self._launch():
                 return

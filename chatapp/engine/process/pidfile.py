@@ -1,13 +1,11 @@
 """Which engine runs for which app, on disk beside its log: so that ``ask`` finds it, and
-so that one whose app has died is swept away. Processes are known by pid and start time,
-since a pid alone may have been given away again."""
+so that an app knows it. Processes are known by pid and start time, since a pid alone may
+have been given away again."""
 
 from __future__ import annotations
 
 import json
 import os
-import signal
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -69,21 +67,3 @@ def record_path(log_path: Path) -> Path:
 
 def forget(log_path: Path) -> None:
     record_path(log_path).unlink(missing_ok=True)
-
-
-def reap_orphans(log_path: Path, patience_s: float = 5.0) -> bool:
-    """End an engine whose app is gone. Its reaper is about to; only one that does not get
-    there in time is killed. True: there was one."""
-    record = Pidfile.read(log_path)
-    if record is None or record.app.lives():
-        return False
-    deadline = time.monotonic() + patience_s
-    found = record.engine.lives() or record.reaper.lives()
-    while time.monotonic() < deadline and (record.engine.lives() or record.reaper.lives()):
-        time.sleep(0.05)
-    if record.engine.lives():
-        os.killpg(record.engine.pid, signal.SIGKILL)
-    if record.reaper.lives():
-        os.kill(record.reaper.pid, signal.SIGKILL)
-    forget(log_path)
-    return found

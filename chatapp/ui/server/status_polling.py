@@ -17,6 +17,7 @@ from chatapp.application.monitor import Moment
 from chatapp.texts import LANGUAGES, Texts
 from chatapp.ui.page import Page
 from chatapp.ui.panes import engine_box, memory, models, rail
+from chatapp.ui.panes.left_behind import left_behind
 
 
 class StatusPolling:
@@ -37,12 +38,13 @@ class StatusPolling:
 
     def beat(self, texts: Texts, moment: Moment) -> dict[str, Any]:
         status = self._page.services.engine.status()
+        orphans = self._page.services.engine.orphans
         return {
             "app": self._app,
             "revision": self._page.revision,
             "foot": rail.foot(texts, status),
             "engine": engine_box.engine(texts, status),
-            "card": engine_box.card(texts, status),
+            "card": engine_box.card(texts, status) + left_behind(texts, orphans, moment.sample.gpu),
             "start": engine_box.start(texts, status),
             "memory": memory.memory(texts, moment),
             "strip-memory": escape(memory.strip(texts, moment.sample)),
