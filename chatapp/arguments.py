@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from chatapp.domain import Tree
-from chatapp.texts import Texts, system_language
+from chatapp.texts import LANGUAGES, Texts, system_language
 
 _PASSED_ON = ("test", "train")
 _TAKE_A_VALUE: tuple[str, ...] = ("--port", "--data-dir", "--device", "--pair", "--preset")
@@ -83,7 +83,7 @@ def _common(parser: argparse.ArgumentParser, texts: Texts) -> None:
 
 def _run(parser: argparse.ArgumentParser, texts: Texts) -> None:
     _option(parser, texts, "--no-browser", dest="open_browser", action="store_false")
-    _option(parser, texts, "--language", choices=("auto", "zh", "en"))
+    _option(parser, texts, "--language", choices=("auto", *LANGUAGES))
 
 
 def _ask(parser: argparse.ArgumentParser, texts: Texts) -> None:
@@ -93,7 +93,7 @@ def _ask(parser: argparse.ArgumentParser, texts: Texts) -> None:
     parser.add_argument(
         "--language",
         dest="reply_language",
-        choices=("auto", "zh", "en"),
+        choices=("auto", *LANGUAGES),
         default="auto",
         help=texts("cli.options.reply_language"),
     )

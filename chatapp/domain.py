@@ -13,6 +13,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal, Protocol
 
+TEXT_LANGUAGES = ("zh", "en")  # of prompts and replies, told apart; a text may be ``mixed``
+
 
 @dataclass(frozen=True, slots=True)
 class Tree:

@@ -8,12 +8,12 @@
     ├── StoreError               the store cannot be read or written
     └── LaunchError              this machine lacks what an install or an engine needs
 
-The words stand in ``assets/texts/{zh,en}.toml`` under ``errors.<key>``.
+The words stand in ``assets/texts/*.toml`` under ``errors.<key>``.
 """
 
 from __future__ import annotations
 
-from chatapp.texts import Texts
+from chatapp.texts import FALLBACK, Texts
 
 
 class ProductError(Exception):
@@ -29,14 +29,13 @@ class ProductError(Exception):
         return error_words(texts, self.key, self.values)
 
     def __str__(self) -> str:
-        return self.words(Texts("en"))
+        return self.words(Texts(FALLBACK))
 
 
 def error_words(texts: Texts, key: str, values: dict[str, str]) -> str:
     """One paragraph for an error key: its ``what``, ``why`` and ``cure``."""
     parts = (texts(f"errors.{key}.{part}", **values) for part in ("what", "why", "cure"))
-    gap = "" if texts.language == "zh" else " "
-    return gap.join(part for part in parts if part)
+    return texts.row.gap.join(part for part in parts if part)
 
 
 class UsageError(ProductError):

@@ -25,6 +25,7 @@ from pydantic_settings import (
 
 from chatapp import locations
 from chatapp.errors import UsageError
+from chatapp.texts import LANGUAGES
 
 Source = Literal["flag", "environment", "file", "default"]
 
@@ -46,7 +47,7 @@ class Settings(BaseSettings):
     engine_url: str | None = None
     engine_key: SecretStr | None = None
     engine_key_file: Path | None = None
-    language: Literal["auto", "zh", "en"] = "auto"
+    language: str = "auto"
 
     _sources: dict[str, Source] = PrivateAttr(default_factory=dict)
 
@@ -96,6 +97,14 @@ class Settings(BaseSettings):
     @classmethod
     def _address(cls, value: str | None) -> str | None:
         return None if value is None else engine_address(value)
+
+    @field_validator("language", mode="after")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        known = ("auto", *LANGUAGES)
+        if value not in known:
+            raise ValueError(f"{', '.join(known)}: {value}")
+        return value
 
     @field_validator("data_dir", mode="after")
     @classmethod

@@ -7,14 +7,35 @@ holds keys, never sentences.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from chatapp import locations
 
-LANGUAGES = ("zh", "en")
+
+@dataclass(frozen=True, slots=True)
+class Locale:
+    """``code`` names its catalogue and is what settings say; ``name`` is what it calls itself,
+    ``tag`` what a browser calls it (BCP 47), ``gap`` what stands between two sentences."""
+
+    code: str
+    name: str
+    tag: str
+    gap: str = " "
+
+
+LANGUAGES = {
+    row.code: row
+    for row in (
+        Locale("zh", "中文", "zh-CN", gap=""),
+        Locale("en", "English", "en"),
+    )
+}
+FALLBACK = "en"
 
 
 @lru_cache
@@ -31,12 +52,16 @@ def _flat(table: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
             yield prefix + name, value
 
 
+def nearest_language(wanted: str) -> str:
+    """The one that a locale or a browser's list begins with: ``zh_CN.UTF-8``, ``zh-TW,en``."""
+    begins = re.split("[^a-z]", wanted.lower(), maxsplit=1)[0]
+    return begins if begins in LANGUAGES else FALLBACK
+
+
 def system_language(environment: Mapping[str, str] = os.environ) -> str:
-    """The language of this terminal: ``zh`` where the locale says so, else ``en``."""
-    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
-        if environment.get(name):
-            return "zh" if environment[name].startswith("zh") else "en"
-    return "en"
+    """The language of this terminal, as its locale says."""
+    set_ones = (environment.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    return nearest_language(next(filter(None, set_ones), ""))
 
 
 class Texts:
@@ -46,6 +71,10 @@ class Texts:
         if language not in LANGUAGES:
             raise ValueError(f"no catalogue for {language!r}")
         self.language = language
+
+    @property
+    def row(self) -> Locale:
+        return LANGUAGES[self.language]
 
     def __call__(self, key: str, **values: object) -> str:
         text = _catalogue(self.language)[key]

@@ -20,7 +20,7 @@ function act(name, data = {}) {
 watch("value", () => {
   const before = hub;
   hub = props.value || {};
-  document.documentElement.lang = hub.language === "zh" ? "zh-CN" : "en";
+  document.documentElement.lang = hub.tag;
   document.title = `${hub.title} · ${hub.app}`;
   history.replaceState(null, "", hub.conversation ? `#${hub.conversation}` : location.pathname);
   if (!before.sequence) return takeOver();

@@ -21,7 +21,7 @@ from chatapp.domain import MessageState, SpeculationMode
 from chatapp.engine.planning import careful
 from chatapp.errors import ProductError
 from chatapp.settings import Settings
-from chatapp.texts import LANGUAGES, Texts, system_language
+from chatapp.texts import LANGUAGES, Texts, nearest_language, system_language
 from chatapp.ui import models_page
 from chatapp.ui.experiments_page import ExperimentsPage
 from chatapp.ui.payload import Payload
@@ -117,7 +117,7 @@ class Page:
         if chosen not in LANGUAGES:
             chosen = self.services.store.preference("language")
         if chosen not in LANGUAGES and browser_language:
-            chosen = "zh" if browser_language.lower().startswith("zh") else "en"
+            chosen = nearest_language(browser_language)
         return Texts(chosen if chosen in LANGUAGES else system_language())
 
     def blank(self, texts: Texts) -> View:
@@ -262,7 +262,7 @@ class Page:
         yield self._draw.hub(tab)
 
     async def _language(self, tab: Tab, payload: Payload) -> Views:
-        if language := payload.one_of("value", LANGUAGES, None):
+        if language := payload.one_of("value", tuple(LANGUAGES), None):
             self.services.store.set_preference("language", language)
             tab.texts = Texts(language)
         async for view in self._continue(tab, words=True):

@@ -190,6 +190,7 @@ class ViewBuilder:
                 "app": tab.texts("app.name"),
                 "running": self._running.get(tab.conversation) is not None,
                 "language": tab.texts.language,
+                "tag": tab.texts.row.tag,
                 "theme": self._services.store.preference("theme"),
                 "revision": self._revision(),
                 "copied": tab.texts("page.message.copied"),

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from chatapp import locations
+from chatapp.domain import TEXT_LANGUAGES
 from chatapp.errors import UsageError
 
 SETS = ("pocket", "questions")
@@ -68,7 +69,7 @@ def set_for(pair_name: str) -> str:
 def set_files(name: str) -> tuple[Path, ...]:
     """One file per language."""
     folder = locations.assets() / "bench"
-    return tuple(folder / f"{name}_{language}.jsonl" for language in ("zh", "en"))
+    return tuple(folder / f"{name}_{language}.jsonl" for language in TEXT_LANGUAGES)
 
 
 def _question(path: Path, number: int, line: str) -> Question:

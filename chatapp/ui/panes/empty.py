@@ -27,5 +27,5 @@ def examples(language: str) -> tuple[str, ...]:
         own = json.loads(path.read_text("utf-8"))[language]
         return tuple(str(prompt) for prompt in own[:COUNT])
     except (OSError, ValueError, KeyError, TypeError):
-        texts = Texts("en")
-        return tuple(texts(f"page.empty.{language}{n}") for n in range(1, COUNT + 1))
+        texts = Texts(language)
+        return tuple(texts(f"page.empty.example{n}") for n in range(1, COUNT + 1))

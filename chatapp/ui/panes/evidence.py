@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from chatapp.domain import AutoChoice
+from chatapp.domain import TEXT_LANGUAGES, AutoChoice
 from chatapp.measure.compare.verdict import Verdict
 from chatapp.measure.reply.acceptance import positions
 from chatapp.measure.reply.averages import Average, Averages
@@ -15,7 +15,7 @@ from chatapp.texts import Texts
 from chatapp.ui import number_format
 from chatapp.ui.render import render
 
-_LANGUAGES = ("zh", "en", "mixed")
+_LANGUAGES = (*TEXT_LANGUAGES, "mixed")
 _KINDS = ("prose", "code", "list")
 _POSITIONS = 5
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from chatapp.domain import Message, MessageState, ReplyMetrics, Tree
+from chatapp.domain import TEXT_LANGUAGES, Message, MessageState, ReplyMetrics, Tree
 from chatapp.measure.reply.averages import Average, average
 from chatapp.measure.reply.metrics import WINDOW_STEPS, Window
 from chatapp.texts import Texts
@@ -136,7 +136,7 @@ def _conversation_rows(texts: Texts, messages: Sequence[Message]) -> list[tuple[
     rows = []
     if (length := _average(on).accept_length) is not None:
         rows.append((texts("page.figures.conversation"), number_format.length(length)))
-    languages = [_average([m for m in on if m.language == name]) for name in ("zh", "en")]
+    languages = [_average([m for m in on if m.language == name]) for name in TEXT_LANGUAGES]
     lengths = [one.accept_length for one in languages]
     if None not in lengths:
         both = " / ".join(number_format.length(value) for value in lengths)

@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from chatapp.domain import Conversation, EngineStatus
-from chatapp.texts import Texts
+from chatapp.texts import LANGUAGES, Texts
 from chatapp.ui.render import render
 
 DAYS = ("today", "yesterday", "earlier")
@@ -55,7 +55,7 @@ def day(at: float, today: date) -> str:
 
 
 def choices(texts: Texts) -> Markup:
-    return render("choices", texts, language=texts.language)
+    return render("choices", texts, languages=LANGUAGES.values(), current=texts.row)
 
 
 def foot(texts: Texts, status: EngineStatus) -> Markup:

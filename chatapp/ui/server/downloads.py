@@ -16,9 +16,9 @@ from chatapp.chat.comparisons import Comparisons, as_document
 from chatapp.errors import StoreError
 from chatapp.measure.compare.comparison_report import markdown
 from chatapp.settings import Settings
-from chatapp.texts import LANGUAGES, Texts
+from chatapp.texts import FALLBACK, LANGUAGES, Texts
 
-_REPORT = re.compile(r"(mt-bench|tune)-[0-9-]+(\.(zh|en))?\.(json|html|md)")
+_REPORT = re.compile(rf"(mt-bench|tune)-[0-9-]+(\.({'|'.join(LANGUAGES)}))?\.(json|html|md)")
 
 
 def routes(services: Services, settings: Settings) -> list[Route]:
@@ -62,4 +62,4 @@ def routes(services: Services, settings: Settings) -> list[Route]:
 
 def _texts(request: Request) -> Texts:
     language = request.query_params.get("language")
-    return Texts(language if language in LANGUAGES else "en")
+    return Texts(language if language in LANGUAGES else FALLBACK)

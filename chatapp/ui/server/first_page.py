@@ -38,7 +38,7 @@ def first_page(page: Page, request: Request) -> str:
             script=Markup(_script()),
             version=_version(),
             theme=page.services.store.preference("theme") or "",
-            language="zh-CN" if texts.language == "zh" else "en",
+            language=texts.row.tag,
             **view,
         )
     )
