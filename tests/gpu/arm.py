@@ -1,4 +1,4 @@
-"""One engine of the report: started for a arm, asked, and gone when the arm is left."""
+"""One engine of the report: started for an arm, asked, and gone when the arm is left."""
 
 from __future__ import annotations
 

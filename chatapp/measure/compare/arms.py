@@ -100,7 +100,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class ArmSummary:
-    """Means over the whole runs of a arm; ``verify_steps`` and tokens are medians."""
+    """Means over the whole runs of an arm; ``verify_steps`` and tokens are medians."""
 
     runs: int
     tokens_per_second: Estimate | None

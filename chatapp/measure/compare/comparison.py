@@ -41,7 +41,7 @@ class WarmingUp:
 
 @dataclass(frozen=True, slots=True)
 class ArmText:
-    """A arm as it is now."""
+    """An arm as it is now."""
 
     speculation: bool
     round: int
