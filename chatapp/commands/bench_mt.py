@@ -35,10 +35,8 @@ MAX_TOKENS = 512
 def main(arguments: Namespace, settings: Settings) -> int:
     texts, folder = Texts(system_language()), locations.bench(settings.data_dir)
     show = _Show(texts)
-    engines = measured(arguments, settings, show.say)
-    job = job_of(arguments, engines.pair.name)
     try:
-        report = asyncio.run(mt_bench.run(job, engines, folder, show))
+        report = asyncio.run(_measure(arguments, settings, folder, show))
     except KeyboardInterrupt:
         show.end()
         show.say("interrupted")
@@ -57,6 +55,14 @@ def main(arguments: Namespace, settings: Settings) -> int:
     for path in paths:
         show.say("saved", path=path)
     return 0
+
+
+async def _measure(
+    arguments: Namespace, settings: Settings, folder: Path, show: _Show
+) -> MtBenchReport:
+    async with measured(arguments, settings, show.say) as engines:
+        job = job_of(arguments, engines.setting().pair)
+        return await mt_bench.run(job, engines, folder, show)
 
 
 def job_of(arguments: Namespace, pair_name: str) -> Job:

@@ -12,7 +12,7 @@ from argparse import Namespace
 
 from chatapp.application.experiments import switch
 from chatapp.application.experiments.switch import SwitchState
-from chatapp.commands.bench_engines import measured
+from chatapp.commands.bench_engines import own_engines
 from chatapp.commands.json_output import print_json
 from chatapp.measure.bench import switch_report
 from chatapp.settings import Settings
@@ -33,7 +33,7 @@ def main(arguments: Namespace, settings: Settings) -> int:
 
     rounds = getattr(arguments, "rounds", switch.ROUNDS)
     tokens = getattr(arguments, "max_tokens", switch.MAX_TOKENS)
-    engines = measured(arguments, settings)
+    engines = own_engines(arguments, settings)
     say("starting", pair=engines.pair.name, tree=engines.pair.tree)
     report = asyncio.run(switch.run(engines, rounds, tokens, show))
     if arguments.json:

@@ -17,7 +17,7 @@ from chatapp.application.experiments import tune
 from chatapp.application.experiments.engines import TemporaryEngines
 from chatapp.application.experiments.tune import TuneState
 from chatapp.chat.store import Store
-from chatapp.commands.bench_engines import measured
+from chatapp.commands.bench_engines import own_engines
 from chatapp.commands.json_output import print_json
 from chatapp.engine.process.local_engine import attach
 from chatapp.errors import UsageError
@@ -33,7 +33,7 @@ def main(arguments: Namespace, settings: Settings) -> int:
     if attach(locations.engine_log(settings.data_dir)) is not None:
         raise UsageError("tune_app_runs")
     store = Store(locations.store(settings.data_dir))
-    engines = measured(arguments, settings, show.say)
+    engines = own_engines(arguments, settings, show.say)
     tokens = getattr(arguments, "max_tokens", tune.MAX_TOKENS)
     prompts = tune.encoded(engines.prompt(), _prompts(arguments, engines, store), tokens)
     trees = getattr(arguments, "trees", tune.TREES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from argparse import Namespace
 from collections.abc import AsyncGenerator
@@ -16,6 +17,7 @@ from chatapp.commands import bench_mt, bench_switch, bench_tune
 from chatapp.domain import EngineState, EngineStatus, Pair, Tree
 from chatapp.errors import EngineError, UsageError
 from chatapp.settings import Settings
+from tests.fakes.elsewhere import serve
 from tests.fakes.engine import clockwork
 
 
@@ -112,6 +114,36 @@ def test_a_race_gives_every_tree_an_engine_and_keeps_none(
     told = printed(capsys)
     assert told["complete"] and told["current"] == "7/1/8" and not told["worth_changing"]
     assert len(list((settings.data_dir / "bench").glob("tune-*.json"))) == 1
+
+
+async def test_the_table_of_an_engine_elsewhere(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    questions = tmp_path / "one.jsonl"
+    questions.write_text('{"question_id": 1, "category": "c", "turns": ["hello"]}')
+    async with serve() as server:
+        there = settings.model_copy(update={"engine_url": server.url})
+        arguments = asked(questions=[str(questions)])
+        assert await asyncio.to_thread(bench_mt.main, arguments, there) == 0
+    told = printed(capsys)
+    assert (told["machine"].split(" (")[0], told["pair"], told["tree"]) == (
+        "NVIDIA L4", "qwen", "3/1/4",
+    )  # fmt: skip
+    assert {one["arm"] for one in told["requests"]} == {"on", "off"}
+
+
+@pytest.mark.parametrize(
+    ("command", "how"),
+    [(bench_switch, {}), (bench_tune, {}), (bench_mt, {"baseline": "plain"}),
+     (bench_mt, {"tree": "3/1/4"})],
+)  # fmt: skip
+def test_an_engine_elsewhere_is_not_started_here(
+    command: Any, how: dict[str, str], engines: Engines, settings: Settings
+) -> None:
+    there = settings.model_copy(update={"engine_url": "http://127.0.0.1:9"})
+    with pytest.raises(UsageError) as refused:
+        command.main(asked(**how), there)
+    assert refused.value.key == "bench_elsewhere" and not engines.started
 
 
 def test_a_tree_that_is_none_is_refused_before_anything_starts(

@@ -1,4 +1,5 @@
-"""Whom an experiment asks: the app's engine between replies, or engines of its own."""
+"""Whom an experiment asks: the app's engine between replies, engines of its own, or one that
+runs elsewhere."""
 
 from __future__ import annotations
 
@@ -13,10 +14,11 @@ from chatapp import locations
 from chatapp.devices import Device
 from chatapp.domain import EngineState, EngineStatus, Pair, Prompt, Tree
 from chatapp.engine.client import EngineClient
+from chatapp.engine.engine import Engine as ElsewhereEngine
 from chatapp.engine.process.local_engine import LocalEngine
 from chatapp.engine.process.temporary import temporary_engine
 from chatapp.engine.prompt import ChatPrompt
-from chatapp.errors import EngineError, InputError
+from chatapp.errors import EngineError, InputError, UsageError
 from chatapp.measure.compare.arms import Setting
 from chatapp.measure.compare.quiet import Machine
 from chatapp.measure.machine.setting import setting_of
@@ -117,6 +119,33 @@ class AppEngines:
         if status.state is EngineState.FAILED:
             raise EngineError(status.failure or "engine_failed", **status.failure_values)
         return status.state is EngineState.READY
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectedEngines:
+    """An engine that somebody else runs, once it is ready: as it is, and nothing beside it."""
+
+    engine: ElsewhereEngine
+    arguments: tuple[str, ...] = ()
+
+    @property
+    def machine(self) -> Machine:
+        return Machine()
+
+    def setting(self) -> Setting:
+        return setting_of(self.engine.status())
+
+    def prompt(self) -> Prompt:
+        return self.engine.prompt()
+
+    @asynccontextmanager
+    async def open(self, draft: bool = True) -> AsyncGenerator[ReadyEngine]:
+        """Raises UsageError without ``draft``, InputError when it cannot be switched."""
+        if not draft:
+            raise UsageError("bench_elsewhere")
+        if not self.engine.status().switch:
+            raise InputError("experiments_no_switch")
+        yield self.engine
 
 
 @dataclass(frozen=True, slots=True)
