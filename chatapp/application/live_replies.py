@@ -1,80 +1,121 @@
-"""The replies that are being written, for any number of tabs that watch.
+"""The replies that are being written, at most one in a conversation, for any number of tabs
+that watch.
 
-A reply belongs to the tab that asked for it. When that tab goes and no other shows the
-conversation, the reply is stopped; what was written of it is kept.
+A message is on disk before the engine sees it. While the engine is not ready the reply
+waits, visibly, and goes on by itself once it is.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
 
-from chatapp.application.latest import Latest
-from chatapp.chat.turns import TurnUpdate
+from chatapp.application.app_engine import AppEngine
+from chatapp.application.live_reply import LiveReply
+from chatapp.chat.history import FittedPrompt, check_length, fit
+from chatapp.chat.messages import check_message
+from chatapp.chat.store import Store
+from chatapp.chat.turns import Choose, Turn, Turns
+from chatapp.domain import Chunk, EngineState, Sampling, SpeculationMode
+from chatapp.errors import EngineError, InputError
 
-_log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class RunningTurn:
-    """``speculation`` is the toggle as it was when the reply began."""
-
-    owner: str
-    speculation: bool
-    latest: Latest[TurnUpdate]
-    task: asyncio.Task[None] | None = field(default=None)
-
-    async def stop(self) -> None:
-        if self.task is not None:
-            self.task.cancel()
-            await asyncio.wait([self.task])
+_POLL_S = 0.1
 
 
-class RunningTurns:
-    """``changed`` is called when a reply begins or ends."""
+class LiveReplies:
+    """``choose`` decides about speculation where a conversation leaves that to *auto*.
+    ``changed`` is called when a reply begins or ends."""
 
-    def __init__(self, changed: Callable[[], None]) -> None:
-        self._changed = changed
-        self._turns: dict[int, RunningTurn] = {}
+    def __init__(self, store: Store, engine: AppEngine, choose: Choose | None = None) -> None:
+        self.changed: Callable[[], None] = lambda: None
+        self._store, self._engine, self._turns = store, engine, Turns(store, choose)
+        self._live: dict[int, LiveReply] = {}
 
-    def get(self, conversation_id: int | None) -> RunningTurn | None:
-        return self._turns.get(conversation_id) if conversation_id is not None else None
+    def get(self, conversation_id: int | None) -> LiveReply | None:
+        return None if conversation_id is None else self._live.get(conversation_id)
 
     def ids(self) -> frozenset[int]:
-        return frozenset(self._turns)
+        """The conversations in which a reply is being written."""
+        return frozenset(self._live)
 
-    def owned_by(self, tab: str) -> list[tuple[int, RunningTurn]]:
-        return [(id_, turn) for id_, turn in self._turns.items() if turn.owner == tab]
+    def owned_by(self, owner: str) -> list[LiveReply]:
+        return [live for live in self._live.values() if live.owner == owner]
 
-    async def start(
-        self, owner: str, speculation: bool, updates: AsyncIterator[TurnUpdate]
-    ) -> RunningTurn | None:
-        """Read ``updates`` in a task of its own. What is wrong with the message is raised
-        here, before there is a task; None when there is nothing to do."""
-        first = await anext(updates, None)
-        if first is None:
+    async def send(
+        self,
+        conversation_id: int | None,
+        text: str,
+        sampling: Sampling | None = None,
+        *,
+        new: SpeculationMode = SpeculationMode.ON,
+        owner: str = "",
+    ) -> LiveReply:
+        """Write ``text`` down and answer it; None: in a new conversation, with its toggle at
+        ``new``. Raises InputError before anything is written."""
+        message = check_message(text)
+        await asyncio.to_thread(self._check_length, message)
+        self._refuse_if_busy(conversation_id)
+        return self._start(self._turns.add(conversation_id, message, new), sampling, owner)
+
+    def retry(
+        self, conversation_id: int, sampling: Sampling | None = None, owner: str = ""
+    ) -> LiveReply:
+        """Answer the last user message again; the new reply takes the old one's place."""
+        self._refuse_if_busy(conversation_id)
+        return self._start(self._turns.again(conversation_id), sampling, owner)
+
+    def resume(self, conversation_id: int, owner: str = "") -> LiveReply | None:
+        """Go on with a reply that still waits, after a restart say; None: none does."""
+        if conversation_id in self._live:
             return None
-        turn = RunningTurn(owner, speculation, Latest(first))
-        self._turns[first.conversation_id] = turn
-        turn.task = asyncio.create_task(self._read(first.conversation_id, turn, updates))
-        self._changed()
-        return turn
+        turn = self._turns.waiting(conversation_id)
+        return self._start(turn, None, owner) if turn else None
 
-    async def _read(
-        self, conversation_id: int, turn: RunningTurn, updates: AsyncIterator[TurnUpdate]
-    ) -> None:
-        try:
-            async with aclosing(updates):  # type: ignore[type-var]
-                async for update in updates:
-                    turn.latest.put(update)
-        except asyncio.CancelledError:
-            pass
-        except Exception:
-            _log.exception("a reply ended unexpectedly")
-        finally:
-            del self._turns[conversation_id]
-            turn.latest.close()
-            self._changed()
+    async def stop(self, conversation_id: int) -> None:
+        """Stop what is being written there, if anything is; what there is of it is kept."""
+        if live := self._live.get(conversation_id):
+            await live.stop()
+
+    async def stop_all(self) -> None:
+        """Before the app ends. What waits for the engine goes on waiting on disk."""
+        await asyncio.gather(*(live.leave() for live in self._live.values()))
+
+    def _start(self, turn: Turn, sampling: Sampling | None, owner: str) -> LiveReply:
+        live = self._live[turn.conversation_id] = LiveReply(
+            turn,
+            self._store,
+            ready=lambda: self._ready(turn),
+            stream=self._stream,
+            sampling=sampling or Sampling(),
+            simulated=lambda: self._engine.status().simulated_accept_length,
+            owner=owner,
+            ended=lambda: self._end(turn.conversation_id),
+        )
+        self.changed()
+        return live
+
+    def _end(self, conversation_id: int) -> None:
+        del self._live[conversation_id]
+        self.changed()
+
+    async def _ready(self, turn: Turn) -> FittedPrompt:
+        """The prompt, once the engine is ready. A failed engine may be started again."""
+        while self._engine.status().state is not EngineState.READY:
+            await asyncio.sleep(_POLL_S)
+        prompt, said = self._engine.prompt(), self._turns.said(turn)
+        return await asyncio.to_thread(fit, prompt, said)
+
+    def _stream(
+        self, prompt: FittedPrompt, sampling: Sampling, speculation: bool
+    ) -> AsyncGenerator[Chunk]:
+        return self._engine.client.stream(prompt.ids, sampling, speculation)
+
+    def _check_length(self, message: str) -> None:
+        """An engine elsewhere that cannot be asked now is asked before it answers."""
+        with suppress(EngineError):
+            check_length(self._engine.prompt(), message)
+
+    def _refuse_if_busy(self, conversation_id: int | None) -> None:
+        if conversation_id in self._live:
+            raise InputError("conversation_busy")

@@ -1,4 +1,4 @@
-"""Comparisons on disk: kept, listed, read again, and the observations verdicts rest on."""
+"""Comparisons on disk: kept, listed, read again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from chatapp.chat.traces import document, trace_from
 from chatapp.domain import Role, Sampling
 from chatapp.errors import StoreError
 from chatapp.measure.compare.arms import Comparison, Run, Setting
-from chatapp.measure.compare.verdict import Observation
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +77,6 @@ class Comparisons:
     def delete(self, comparison_id: int) -> None:
         with self._store.write() as db:
             db.execute("DELETE FROM comparison WHERE id = ?", (comparison_id,))
-
-    def observations(self, setting: Setting) -> list[Observation]:
-        """What was measured on this machine with this pair and tree; nothing simulated."""
-        rows = self._store.read(
-            "SELECT language, kind, ratios FROM comparison"
-            " WHERE machine = ? AND pair = ? AND tree = ? AND simulated IS NULL",
-            *(setting.machine, setting.pair, setting.tree),
-        )
-        return [
-            Observation(row["language"], row["kind"], tuple(json.loads(row["ratios"])))
-            for row in rows
-        ]
 
 
 def as_document(comparison: Comparison) -> dict[str, Any]:

@@ -54,6 +54,8 @@ class Store:
             self._db = _open(path)
         with self.write() as db:
             db.execute("UPDATE message SET state = 'stopped' WHERE state = 'streaming'")
+        rows = self.read("SELECT key, value FROM preference")
+        self._preferences = {row["key"]: json.loads(row["value"]) for row in rows}
 
     def close(self) -> None:
         with self._lock:
@@ -177,8 +179,8 @@ class Store:
         return [row["text"] for row in rows]
 
     def preference(self, key: str, default: Any = None) -> Any:
-        rows = self.read("SELECT value FROM preference WHERE key = ?", key)
-        return json.loads(rows[0]["value"]) if rows else default
+        """As this store found it or set it."""
+        return self._preferences.get(key, default)
 
     def set_preference(self, key: str, value: Any) -> None:
         """``value`` is anything that JSON can hold."""
@@ -188,6 +190,7 @@ class Store:
                 " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
                 (key, json.dumps(value)),
             )
+        self._preferences[key] = value
 
     def read(self, sql: str, *values: Any) -> list[sqlite3.Row]:
         """For this room alone: the rows of one query."""

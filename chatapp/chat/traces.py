@@ -1,12 +1,13 @@
-"""The records of replies' streams, and the averages over replies, from the store."""
+"""The records of replies' streams, from the store, and averages over messages at hand."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from chatapp.chat.store import Store, figures_from
+from chatapp.chat.store import Store
 from chatapp.domain import Message
 from chatapp.measure.reply.averages import Averages, Measured, averages
 from chatapp.measure.reply.trace import Arrival, Trace
@@ -17,7 +18,6 @@ class Traces:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._ever: tuple[tuple[int, int | None], Averages] | None = None
 
     def keep(self, message_id: int, trace: Trace) -> None:
         with self._store.write() as db:
@@ -31,26 +31,8 @@ class Traces:
         rows = self._store.read("SELECT document FROM trace WHERE message_id = ?", message_id)
         return trace_from(json.loads(rows[0]["document"])) if rows else None
 
-    def averages(self) -> Averages:
-        """Over all replies ever measured; computed anew only when there are others."""
-        (row,) = self._store.read("SELECT count(figures), max(id) FROM message")
-        replies = (row[0], row[1])
-        if self._ever is None or self._ever[0] != replies:
-            self._ever = (replies, self._averages())
-        return self._ever[1]
 
-    def _averages(self) -> Averages:
-        rows = self._store.read(
-            "SELECT language, kind, figures FROM message WHERE figures IS NOT NULL"
-        )
-        found = ((row, figures_from(row["figures"])) for row in rows)
-        return averages(
-            Measured(row["language"], row["kind"], figures) for row, figures in found if figures
-        )
-
-
-def averages_of(messages: list[Message]) -> Averages:
-    """Over messages at hand."""
+def averages_of(messages: Iterable[Message]) -> Averages:
     return averages(Measured(m.language, m.kind, m.figures) for m in messages if m.figures)
 
 

@@ -10,23 +10,23 @@ import asyncio
 import sys
 from argparse import Namespace
 from collections.abc import Callable
-from contextlib import aclosing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from chatapp.application.live_reply import LiveReply
 from chatapp.chat.export import figures_line
-from chatapp.chat.history import check_length
+from chatapp.chat.history import check_length, fit
 from chatapp.chat.language import detect
 from chatapp.chat.messages import check_message, clean
+from chatapp.chat.turns import loose
 from chatapp.commands.ask_engine import Answerer, answerer
 from chatapp.commands.json_output import print_json
-from chatapp.domain import Chunk, ReplyMetrics, Role, Sampling
+from chatapp.domain import Message, Sampling
 from chatapp.errors import InputError, UsageError
 from chatapp.measure.compare.arms import seeds_repeat
 from chatapp.measure.reply.acceptance import positions
 from chatapp.measure.reply.metrics import figures_of
-from chatapp.measure.reply.text_kind import text_kind_of
 from chatapp.measure.reply.trace import Trace
 from chatapp.settings import Settings
 from chatapp.texts import Texts, system_language
@@ -53,48 +53,58 @@ async def _answer_all(
             say("no_seed")
         for text in prompts:
             show = _Show(silent=arguments.json)
-            last, figures = await _answer(chosen, text, arguments, show)
+            live = await _answer(chosen, text, arguments, show)
+            reply, metrics = live.state.reply, figures_of(live.trace)
             if arguments.json:
-                print_json(report(last, figures))
+                print_json(report(reply, live.trace))
             else:
-                show.end(last.text)
-                print(figures_line(Texts(system_language()), figures), file=sys.stderr, flush=True)
-            if figures.speculation != (arguments.speculation == "on"):
+                show.end(reply.text)
+                print(figures_line(Texts(system_language()), metrics), file=sys.stderr, flush=True)
+            if metrics.speculation != (arguments.speculation == "on"):
                 say("not_as_asked")
 
 
 async def _answer(
     chosen: Answerer, text: str, arguments: Namespace, show: Callable[[str], None]
-) -> tuple[Chunk, ReplyMetrics]:
-    ids = chosen.prompt.encode([(Role.USER, _with_language(text, arguments.reply_language))])
-    room = max(1, chosen.prompt.context_length - len(ids) - 1)
-    sampling = Sampling(
-        temperature=arguments.temperature,
-        top_p=arguments.top_p,
-        top_k=arguments.top_k,
-        min_p=arguments.min_p,
-        max_tokens=min(arguments.max_tokens or Sampling().max_tokens, room),
-        seed=arguments.seed,
+) -> LiveReply:
+    """The whole reply, which is kept nowhere. Raises ProductError when it failed."""
+    turn = loose(_with_language(text, arguments.reply_language), arguments.speculation == "on")
+    live = LiveReply(
+        turn,
+        None,
+        ready=lambda: asyncio.to_thread(fit, chosen.prompt, [turn.user]),
+        stream=lambda prompt, *how: chosen.client.stream(prompt.ids, *how),
+        sampling=Sampling(
+            temperature=arguments.temperature,
+            top_p=arguments.top_p,
+            top_k=arguments.top_k,
+            min_p=arguments.min_p,
+            max_tokens=arguments.max_tokens or Sampling().max_tokens,
+            seed=arguments.seed,
+        ),
+        simulated=lambda: chosen.simulated,
     )
-    speculation = arguments.speculation == "on"
-    trace = Trace(speculation, simulated_accept_length=chosen.simulated)
-    async with aclosing(chosen.client.stream(ids, sampling, speculation)) as chunks:
-        async for chunk in chunks:
-            trace.add(chunk)
-            show(chunk.text)
-    return chunk, figures_of(trace)
+    try:
+        async for state in live.latest.reader(interval=0):
+            show(state.reply.text)
+    finally:
+        await live.stop()
+    if live.error is not None:
+        raise live.error
+    return live
 
 
-def report(last: Chunk, figures: ReplyMetrics) -> dict[str, Any]:
+def report(reply: Message, trace: Trace) -> dict[str, Any]:
     """What ``--json`` prints of one reply: every figure that there is."""
+    figures = figures_of(trace)
     return {
-        "text": last.text,
-        "output_ids": list(last.token_ids),
-        "language": detect(last.text),
-        "kind": text_kind_of(last.text),
+        "text": reply.text,
+        "output_ids": list(trace.token_ids),
+        "language": reply.language,
+        "kind": reply.kind,
         **asdict(figures),
         "accept_positions": [one.share for one in positions(figures.accept_histogram)],
-        "finish_reason": last.finish_reason,
+        "finish_reason": reply.finish_reason,
     }
 
 

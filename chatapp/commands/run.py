@@ -106,25 +106,26 @@ def _tell(status: EngineStatus) -> None:
 def _services(settings: Settings) -> tuple[Any, Any]:
     from chatapp.application.engine_manager import EngineManager
     from chatapp.application.experiments.experiments import Experiments
+    from chatapp.application.live_replies import LiveReplies
     from chatapp.application.model_manager import ModelManager
     from chatapp.application.monitor import Monitor
     from chatapp.application.services import Services
     from chatapp.chat.auto import Auto
     from chatapp.chat.store import Store
-    from chatapp.chat.turns import Turns
     from chatapp.measure.machine.sampler import MemorySampler
     from chatapp.measure.machine.setting import setting_of
 
     store = Store(locations.store(settings.data_dir))
     manager = EngineManager(settings)
     auto = Auto(store, lambda: setting_of(manager.status(), settings.engine_args))
-    turns = Turns(store, manager, manager.prompt, auto.choose)
+    replies = LiveReplies(store, manager, auto.choose)
     cpu = settings.device == "cpu"
     sampler = MemorySampler(manager.pids, None if cpu else settings.engine_args)
     lab = Experiments(store, manager, auto, settings)
     own = store.preference("own_pair", "")
     shelf = ModelManager(settings, manager, store.set_preference, own)
-    return Services(store, manager, turns, Monitor(sampler.sample, manager), lab, shelf), manager
+    monitor = Monitor(sampler.sample, manager)
+    return Services(store, manager, replies, monitor, lab, shelf), manager
 
 
 async def _start_engine(greeted: asyncio.Event, manager: Any) -> None:

@@ -189,7 +189,7 @@ class ExperimentsPage:
         shown = bench.shown
         words = ""
         if shown is not None:
-            verdict = self._lab.auto.verdict(None, shown.language, shown.kind)
+            verdict = self._lab.auto.verdict(shown.language, shown.kind)
             words = verdict_words(bench.texts, verdict)
         kept, device = self._lab.comparisons.all(20), self._lab.setting().device
         prompt, form = self._lab.prompt, bench.compare

@@ -13,20 +13,19 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from chatapp.application.live_replies import RunningTurns
 from chatapp.application.services import Services
 from chatapp.chat.choices import keep_caution
-from chatapp.chat.turns import TurnUpdate, check_message
+from chatapp.chat.snapshot import Snapshot, Snapshots
 from chatapp.domain import MessageState, SpeculationMode
 from chatapp.engine.planning import careful
-from chatapp.errors import ProductError
+from chatapp.errors import ProductError, StoreError
 from chatapp.settings import Settings
 from chatapp.texts import LANGUAGES, Texts, nearest_language, system_language
 from chatapp.ui import models_page
 from chatapp.ui.experiments_page import ExperimentsPage
 from chatapp.ui.payload import Payload
 from chatapp.ui.tabs import WINDOW, Tab, Tabs
-from chatapp.ui.view_builder import View, ViewBuilder
+from chatapp.ui.view_builder import View, ViewBuilder, speculation
 
 THEMES = ("light", "dark")
 
@@ -50,11 +49,12 @@ class Page:
         self.services = services
         self._settings = settings
         self._tabs = Tabs()
-        self._running = RunningTurns(self._touch)
+        self._live = services.replies
+        self._snapshots = Snapshots(services.store, services.lab.auto.evidence)
         self._experiments = ExperimentsPage(services.store, services.lab, settings)
-        self._draw = ViewBuilder(services, self._running, self._experiments, lambda: self.revision)
-        services.lab.chatting = lambda: bool(self._running.ids())
-        services.lab.changed = self._touch
+        self._draw = ViewBuilder(services, self._experiments, lambda: self.revision)
+        services.lab.chatting = lambda: bool(self._live.ids())
+        services.lab.changed = self._live.changed = self._touch
         self._revision = 0
         self.greeted = asyncio.Event()
         self.actions: Mapping[str, Action] = {
@@ -99,17 +99,17 @@ class Page:
             async for view in self.actions[action].handle(tab, payload):
                 yield view
         except ProductError as error:
-            yield self._draw.hub(tab, notice=error.words(tab.texts))
+            yield self._hub(tab, notice=error.words(tab.texts))
         except Exception:
             _log.exception("%s failed", action)
-            yield self._draw.hub(tab, notice=ProductError("page_failed").words(tab.texts))
+            yield self._hub(tab, notice=ProductError("page_failed").words(tab.texts))
 
     async def leave(self, session: str) -> None:
         """A tab was closed: what only it was waiting for is stopped."""
         self._tabs.close(session)
-        for conversation, turn in self._running.owned_by(session):
-            if not self._tabs.show(conversation):
-                await turn.stop()
+        for live in self._live.owned_by(session):
+            if not self._tabs.show(live.turn.conversation_id):
+                await live.leave()
 
     def texts(self, browser_language: str = "") -> Texts:
         """The language that was chosen, else that of the browser or of this terminal."""
@@ -127,77 +127,69 @@ class Page:
 
     async def _hello(self, tab: Tab, payload: Payload) -> Views:
         tab.texts = self.texts(payload.text("browser"))
-        known = {c.id for c in self.services.store.conversations()}
-        wanted = payload.number_or_none("conversation")
-        async for view in self._show(tab, wanted if wanted in known else None, words=True):
+        snapshot = self._snapshots.take(payload.number_or_none("conversation"))
+        async for view in self._show(tab, snapshot, words=True):
             yield view
             self.greeted.set()
 
     async def _refresh(self, tab: Tab, payload: Payload) -> Views:
         """Something changed elsewhere. A reply that this tab follows is left alone."""
         if tab.reader is not None:
-            yield self._draw.frame(tab) | self._draw.hub(tab)
+            yield self._around(tab)
             return
-        known = {c.id for c in self.services.store.conversations()}
-        if tab.conversation not in known:
+        snapshot = self._look(tab)
+        if snapshot.conversation is None:
             tab.show(None)
-        async for view in self._continue(tab):
+        async for view in self._continue(tab, snapshot):
             yield view
 
     async def _create(self, tab: Tab, payload: Payload) -> Views:
-        async for view in self._show(tab, None):
+        async for view in self._show(tab, self._snapshots.take(None)):
             yield view
 
     async def _open(self, tab: Tab, payload: Payload) -> Views:
-        conversation = self.services.store.conversation(payload.number("id"))
-        async for view in self._show(tab, conversation.id):
+        snapshot = self._snapshots.take(payload.number("id"))
+        if snapshot.conversation is None:
+            raise StoreError("store_no_conversation")
+        async for view in self._show(tab, snapshot):
             yield view
 
     async def _rename(self, tab: Tab, payload: Payload) -> Views:
         if title := " ".join(payload.text("title").split())[:200]:
             self.services.store.rename(payload.number("id"), title)
             self._touch()
-        yield self._draw.frame(tab) | self._draw.hub(tab)
+        yield self._around(tab)
 
     async def _remove(self, tab: Tab, payload: Payload) -> Views:
         conversation = payload.number("id")
-        if turn := self._running.get(conversation):
-            await turn.stop()
+        await self._live.stop(conversation)
         self.services.store.delete_conversation(conversation)
         self._touch()
         if conversation != tab.conversation:
-            yield self._draw.frame(tab) | self._draw.hub(tab)
+            yield self._around(tab)
             return
-        async for view in self._show(tab, None):
+        async for view in self._show(tab, self._snapshots.take(None)):
             yield view
 
     async def _send(self, tab: Tab, payload: Payload) -> Views:
-        text = check_message(payload.text("text"))
-        store, created = self.services.store, tab.conversation is None
-        if tab.conversation is None:
-            tab.conversation = store.create_conversation("", tab.speculation).id
-            if tab.mode is SpeculationMode.AUTO:
-                store.set_mode(tab.conversation, tab.mode)
-        try:
-            await self._start(tab, self.services.turns.send(tab.conversation, text))
-        except BaseException:
-            if created:
-                store.delete_conversation(tab.conversation)
-                tab.conversation = None
-            raise
-        async for view in self._follow(tab, sent=payload.text("nonce")):
+        live = await self._live.send(
+            tab.conversation, payload.text("text"), new=tab.mode, owner=tab.session
+        )
+        tab.conversation, tab.switched = live.turn.conversation_id, False
+        async for view in self._follow(tab, self._look(tab), sent=payload.text("nonce")):
             yield view
 
     async def _retry(self, tab: Tab, payload: Payload) -> Views:
         if tab.conversation is not None:
-            await self._start(tab, self.services.turns.retry(tab.conversation))
-        async for view in self._follow(tab):
+            self._live.retry(tab.conversation, owner=tab.session)
+            tab.switched = False
+        async for view in self._follow(tab, self._look(tab)):
             yield view
 
     async def _stop(self, tab: Tab, payload: Payload) -> Views:
         if tab.conversation is not None:
-            await self.services.turns.stop(tab.conversation)
-        yield self._draw.hub(tab)
+            await self._live.stop(tab.conversation)
+        yield self._hub(tab)
 
     async def _toggle(self, tab: Tab, payload: Payload) -> Views:
         tab.speculation = payload.text("value") == "on"
@@ -205,29 +197,29 @@ class Page:
         if tab.conversation is not None:
             self.services.store.set_speculation(tab.conversation, tab.speculation)
             self._touch()
-        turn = self._running.get(tab.conversation)
-        tab.switched = turn is not None and turn.speculation != tab.speculation
-        view = self._draw.frame(tab) | self._draw.hub(tab)
-        if turn is None:
-            view |= self._draw.panel(tab, self._draw.messages(tab))
-        yield view
+        live = self._live.get(tab.conversation)
+        tab.switched = live is not None and live.turn.speculation != tab.speculation
+        snapshot = self._look(tab)
+        view = self._draw.frame(tab, snapshot) | self._draw.hub(tab, snapshot)
+        yield view | (self._draw.panel(tab, snapshot) if live is None else {})
 
     async def _mode(self, tab: Tab, payload: Payload) -> Views:
         """Auto on, or back to what it chose last. Counts from the next reply."""
         if payload.text("value") == "auto":
             tab.mode = SpeculationMode.AUTO
         else:
-            tab.mode = SpeculationMode.ON if self._draw.speculation(tab) else SpeculationMode.OFF
+            on = speculation(tab, self._look(tab))
+            tab.mode = SpeculationMode.ON if on else SpeculationMode.OFF
         if tab.conversation is not None:
             self.services.store.set_mode(tab.conversation, tab.mode)
             self._touch()
-        tab.switched = self._running.get(tab.conversation) is not None
-        yield self._draw.frame(tab) | self._draw.hub(tab)
+        tab.switched = self._live.get(tab.conversation) is not None
+        yield self._around(tab)
 
     async def _steps(self, tab: Tab, payload: Payload) -> Views:
         """A finished reply step by step, or as text again."""
         tab.stepped ^= {payload.number("id")}
-        yield self._draw.history(tab)
+        yield self._draw.history(tab, self._look(tab))
 
     async def _lab(self, tab: Tab, payload: Payload) -> Views:
         """Whatever is done in the Compare and Benchmark panes."""
@@ -236,18 +228,18 @@ class Page:
             async for view in views:
                 yield view
         if payload.text("what") in ("compare", "bench", "tune", "cancel"):
-            yield {"verdict": self._draw.verdict(tab)}
+            yield {"verdict": self._draw.verdict(tab, self._look(tab))}
 
     async def _models(self, tab: Tab, payload: Payload) -> Views:
         """Whatever is done in the Models pane, which the pulse keeps up to date."""
         if self.services.shelf is not None:
             await models_page.act(self.services.shelf, payload)
             self._touch()
-        yield self._draw.frame(tab) | self._draw.hub(tab)
+        yield self._around(tab)
 
     async def _more(self, tab: Tab, payload: Payload) -> Views:
         tab.window += WINDOW
-        yield self._draw.history(tab)
+        yield self._draw.history(tab, self._look(tab))
 
     async def _restart(self, tab: Tab, payload: Payload) -> Views:
         """As it was, or more carefully by one caution; an empty one: as usual again."""
@@ -255,64 +247,76 @@ class Page:
             caution = payload.one_of("careful", careful.NAMES, None)
             keep_caution(self.services.store, caution)
         await self.services.engine.restart()
-        yield self._draw.frame(tab) | self._draw.hub(tab)
+        yield self._around(tab)
 
     async def _end_orphan(self, tab: Tab, payload: Payload) -> Views:
         await self.services.engine.end_orphan(payload.number("app"))
-        yield self._draw.hub(tab)
+        yield self._hub(tab)
 
     async def _language(self, tab: Tab, payload: Payload) -> Views:
         if language := payload.one_of("value", tuple(LANGUAGES), None):
             self.services.store.set_preference("language", language)
             tab.texts = Texts(language)
-        async for view in self._continue(tab, words=True):
+        async for view in self._continue(tab, self._look(tab), words=True):
             yield view
 
     async def _theme(self, tab: Tab, payload: Payload) -> Views:
         if theme := payload.one_of("value", THEMES, None):
             self.services.store.set_preference("theme", theme)
-        yield self._draw.hub(tab)
+        yield self._hub(tab)
 
     # Showing and following
 
-    async def _show(self, tab: Tab, conversation: int | None, words: bool = False) -> Views:
-        tab.show(conversation)
-        async for view in self._continue(tab, words):
+    async def _show(self, tab: Tab, snapshot: Snapshot, words: bool = False) -> Views:
+        """Another conversation: the one of the snapshot."""
+        tab.show(snapshot.conversation.id if snapshot.conversation else None)
+        async for view in self._continue(tab, snapshot, words):
             yield view
 
-    async def _continue(self, tab: Tab, words: bool = False) -> Views:
+    async def _continue(self, tab: Tab, snapshot: Snapshot, words: bool = False) -> Views:
         """The conversation as it is; a message that waits since before is sent on."""
-        messages = self._draw.messages(tab)
-        waits = bool(messages) and messages[-1].state is MessageState.WAITING
-        if waits and tab.conversation and self._running.get(tab.conversation) is None:
-            await self._start(tab, self.services.turns.resume_waiting(tab.conversation))
-        async for view in self._follow(tab, words=words):
+        messages = snapshot.messages
+        if messages and messages[-1].state is MessageState.WAITING:
+            if self._live.resume(messages[-1].conversation_id, owner=tab.session):
+                tab.switched, snapshot = False, self._look(tab)
+        async for view in self._follow(tab, snapshot, words=words):
             yield view
 
-    async def _start(self, tab: Tab, updates: AsyncIterator[TurnUpdate]) -> None:
-        tab.switched = False
-        await self._running.start(tab.session, self._draw.speculation(tab), updates)
-
-    async def _follow(self, tab: Tab, words: bool = False, **hub: Any) -> Views:
+    async def _follow(self, tab: Tab, snapshot: Snapshot, words: bool = False, **hub: Any) -> Views:
         """The whole page now, and while a reply is being written, the reply as it grows.
         A follower whose tab has moved on ends with an empty view: Gradio repeats the last
         one when a generator ends."""
         tab.stop_following()
-        turn = self._running.get(tab.conversation)
-        view = self._draw.whole(tab, turn) | self._draw.hub(tab, **hub)
+        live = self._live.get(tab.conversation)
+        view = self._draw.whole(tab, snapshot, live) | self._draw.hub(tab, snapshot, **hub)
         yield view | (self._draw.words(tab) if words else {})
-        if turn is None:
+        if live is None:
             return
-        reader = tab.reader = turn.latest.reader()
+        reader = tab.reader = live.latest.reader()
         try:
-            async for update in reader:
-                if not update.ended:  # the settled view follows at once
-                    yield self._draw.during(tab, turn, update)
+            async for state in reader:
+                if not state.ended:  # the settled view follows at once
+                    yield self._draw.during(tab, live, state)
         finally:
             ours = tab.reader is reader
             if ours:
                 tab.reader = None
-        yield (self._draw.whole(tab, None) | self._draw.hub(tab)) if ours else {}
+        yield self._settled(tab) if ours else {}
+
+    def _settled(self, tab: Tab) -> View:
+        snapshot = self._look(tab)
+        return self._draw.whole(tab, snapshot, None) | self._draw.hub(tab, snapshot)
+
+    def _around(self, tab: Tab) -> View:
+        """What is around the conversation, which stays as it is."""
+        snapshot = self._look(tab)
+        return self._draw.frame(tab, snapshot) | self._draw.hub(tab, snapshot)
+
+    def _hub(self, tab: Tab, **more: Any) -> View:
+        return self._draw.hub(tab, self._look(tab), **more)
+
+    def _look(self, tab: Tab) -> Snapshot:
+        return self._snapshots.take(tab.conversation)
 
     def _touch(self) -> None:
         self._revision += 1
@@ -321,4 +325,4 @@ class Page:
 async def stop_all(page: Page) -> None:
     """Before the app ends: what is being written is kept as far as it came."""
     with suppress(TimeoutError):  # each second of it is on disk already
-        await asyncio.wait_for(page.services.turns.stop_all(), timeout=5)
+        await asyncio.wait_for(page.services.replies.stop_all(), timeout=5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from chatapp.application.latest import Reader
-from chatapp.chat.reply import TurnUpdate
+from chatapp.application.live_reply import ReplyState
 from chatapp.domain import Message, SpeculationMode
 from chatapp.texts import Texts
 from chatapp.ui.experiments_page import ExperimentForms
@@ -30,7 +30,7 @@ class Tab:
     stepped: set[int] = field(default_factory=set)
     bench: ExperimentForms | None = None
     earlier: list[Message] = field(default_factory=list)
-    reader: Reader[TurnUpdate] | None = None
+    reader: Reader[ReplyState] | None = None
 
     def show(self, conversation: int | None) -> None:
         self.stop_following()

@@ -1,4 +1,5 @@
-"""What a tab sees, as contents of the panes. It reads and draws; it changes nothing.
+"""What a tab sees, as contents of the panes. It draws what a snapshot holds; it changes
+nothing.
 
 A *view* is new contents for some of the panes.
 """
@@ -11,12 +12,11 @@ from typing import Any
 
 from markupsafe import Markup
 
-from chatapp.application.live_replies import RunningTurn, RunningTurns
+from chatapp.application.live_reply import LiveReply, ReplyState
 from chatapp.application.services import Services
+from chatapp.chat.snapshot import Snapshot
 from chatapp.chat.traces import averages_of
-from chatapp.chat.turns import TurnUpdate
-from chatapp.domain import Conversation, Message, SpeculationMode
-from chatapp.errors import StoreError
+from chatapp.domain import Message, SpeculationMode
 from chatapp.texts import Texts
 from chatapp.ui.experiments_page import ExperimentForms, ExperimentsPage
 from chatapp.ui.panes import composer, empty, evidence, figures, head, rail, transcript
@@ -49,11 +49,10 @@ class ViewBuilder:
     def __init__(
         self,
         services: Services,
-        running: RunningTurns,
         experiments: ExperimentsPage,
         revision: Callable[[], str],
     ) -> None:
-        self._services, self._running, self._revision = services, running, revision
+        self._services, self._live, self._revision = services, services.replies, revision
         self._experiments = experiments
         self._sequence = 0
 
@@ -76,57 +75,60 @@ class ViewBuilder:
             "dialogs": composer.dialogs(texts),
         }
 
-    def whole(self, tab: Tab, turn: RunningTurn | None) -> View:
+    def whole(self, tab: Tab, snapshot: Snapshot, live: LiveReply | None) -> View:
         """All that changes from conversation to conversation."""
-        if turn is None:
-            shown = self.panel(tab, self.messages(tab)) | {"live": Markup()}
+        if live is None:
+            shown = self.panel(tab, snapshot) | {"live": Markup()}
         else:
-            tab.earlier = self._settled(tab, turn)
-            shown = self.during(tab, turn, turn.latest.value)
-        return self.frame(tab) | self.history(tab) | shown
+            tab.earlier = _settled(snapshot, live)
+            shown = self.during(tab, live, live.state)
+        return self.frame(tab, snapshot) | self.history(tab, snapshot) | shown
 
-    def history(self, tab: Tab) -> View:
+    def history(self, tab: Tab, snapshot: Snapshot) -> View:
         """The messages, without the one that is being written."""
-        turn = self._running.get(tab.conversation)
-        messages = self._settled(tab, turn)
-        return {"transcript": self._transcript(tab, messages, turn is not None)}
-
-    def _settled(self, tab: Tab, turn: RunningTurn | None) -> list[Message]:
-        writing = turn.latest.value.reply.id if turn else None
-        return [message for message in self.messages(tab) if message.id != writing]
-
-    def during(self, tab: Tab, turn: RunningTurn, update: TurnUpdate) -> View:
-        reply, now = update.reply, update.now
-        tree = self._services.engine.status().tree
-        on = turn.speculation
+        live = self._live.get(tab.conversation)
+        messages = _settled(snapshot, live)
+        if not messages:
+            return {"transcript": empty.empty(tab.texts)}
+        stepped = {
+            message.id: self._step_view(tab, message)
+            for message in messages[-tab.window :]
+            if message.id in tab.stepped
+        }
+        running = live is not None
         return {
-            "live": transcript.live(tab.texts, update, on),
+            "transcript": transcript.transcript(
+                tab.texts, messages, tab.conversation, tab.window, running, stepped
+            )
+        }
+
+    def during(self, tab: Tab, live: LiveReply, state: ReplyState) -> View:
+        reply, now, on = state.reply, state.now, live.turn.speculation
+        tree = self._services.engine.status().tree
+        return {
+            "live": transcript.live(tab.texts, state, on),
             "figures": figures.panel(tab.texts, reply, on, tab.earlier, tree, now),
             "strip": figures.strip(tab.texts, reply, now),
         }
 
-    def frame(self, tab: Tab) -> View:
+    def frame(self, tab: Tab, snapshot: Snapshot) -> View:
         """All that is around the conversation."""
         status = self._services.engine.status()
-        running = self._running.get(tab.conversation) is not None
+        running = self._live.ids()
         return {
             "rail": rail.rail(
-                tab.texts,
-                self._services.store.conversations(),
-                tab.conversation,
-                self._running.ids(),
-                date.today(),
+                tab.texts, snapshot.conversations, tab.conversation, running, date.today()
             ),
-            "head": head.head(tab.texts, self._title(tab), status, tab.conversation),
+            "head": head.head(tab.texts, _title(snapshot), status, tab.conversation),
             "controls": composer.controls(
                 tab.texts,
                 status,
-                self.speculation(tab),
-                running,
+                speculation(tab, snapshot),
+                tab.conversation in running,
                 tab.switched,
-                self.mode(tab),
+                mode(tab, snapshot),
             ),
-            "verdict": self.verdict(tab),
+            "verdict": self.verdict(tab, snapshot),
         }
 
     def words(self, tab: Tab) -> View:
@@ -143,52 +145,39 @@ class ViewBuilder:
         tab.bench.texts = tab.texts
         return tab.bench
 
-    def panel(self, tab: Tab, messages: list[Message]) -> View:
-        reply, on = figures.last_measured(messages), self.speculation(tab)
+    def panel(self, tab: Tab, snapshot: Snapshot) -> View:
+        messages, on = snapshot.messages, speculation(tab, snapshot)
+        reply = figures.last_measured(messages)
         tree = self._services.engine.status().tree
         return {
             "figures": figures.panel(tab.texts, reply, on, messages, tree),
             "strip": figures.strip(tab.texts, reply),
         }
 
-    def _transcript(self, tab: Tab, messages: list[Message], running: bool) -> Markup:
-        if not messages:
-            return empty.empty(tab.texts)
-        stepped = {
-            message.id: self._step_view(tab, message)
-            for message in messages[-tab.window :]
-            if message.id in tab.stepped
-        }
-        return transcript.transcript(
-            tab.texts, messages, tab.conversation, tab.window, running, stepped
-        )
-
     def _step_view(self, tab: Tab, message: Message) -> Markup:
         trace = self._services.lab.traces.of(message.id)
         return step_view(tab.texts, trace, message.text, self._services.lab.prompt())
 
-    def verdict(self, tab: Tab) -> Markup:
+    def verdict(self, tab: Tab, snapshot: Snapshot) -> Markup:
         """The verdict about this conversation's next reply, and the averages."""
-        lab = self._services.lab
-        simulated = self._services.engine.status().simulated_accept_length
         return evidence.panel(
             tab.texts,
-            lab.auto.verdict(tab.conversation),
-            averages_of(self.messages(tab)),
-            lab.traces.averages(),
-            simulated,
+            self._services.lab.auto.next_verdict(snapshot.messages, snapshot.evidence),
+            averages_of(snapshot.messages),
+            snapshot.evidence.averages,
+            self._services.engine.status().simulated_accept_length,
         )
 
-    def hub(self, tab: Tab, **more: Any) -> View:
+    def hub(self, tab: Tab, snapshot: Snapshot, **more: Any) -> View:
         """What the page's own script has to know."""
         self._sequence += 1
         return {
             "hub": {
                 "sequence": self._sequence,
                 "conversation": tab.conversation,
-                "title": self._title(tab) or tab.texts("page.head.untitled"),
+                "title": _title(snapshot) or tab.texts("page.head.untitled"),
                 "app": tab.texts("app.name"),
-                "running": self._running.get(tab.conversation) is not None,
+                "running": tab.conversation in self._live.ids(),
                 "language": tab.texts.language,
                 "tag": tab.texts.row.tag,
                 "theme": self._services.store.preference("theme"),
@@ -199,26 +188,21 @@ class ViewBuilder:
             }
         }
 
-    def messages(self, tab: Tab) -> list[Message]:
-        if tab.conversation is None:
-            return []
-        return self._services.store.messages(tab.conversation)
 
-    def speculation(self, tab: Tab) -> bool:
-        conversation = self._conversation(tab)
-        return conversation.speculation if conversation else tab.speculation
+def speculation(tab: Tab, snapshot: Snapshot) -> bool:
+    """The toggle of the conversation, or that of one which is still to come."""
+    return snapshot.conversation.speculation if snapshot.conversation else tab.speculation
 
-    def mode(self, tab: Tab) -> SpeculationMode:
-        conversation = self._conversation(tab)
-        return conversation.mode if conversation else tab.mode
 
-    def _title(self, tab: Tab) -> str:
-        conversation = self._conversation(tab)
-        return conversation.title if conversation else ""
+def mode(tab: Tab, snapshot: Snapshot) -> SpeculationMode:
+    return snapshot.conversation.mode if snapshot.conversation else tab.mode
 
-    def _conversation(self, tab: Tab) -> Conversation | None:
-        """None for one that is new, or that another tab has deleted."""
-        try:
-            return self._services.store.conversation(tab.conversation) if tab.conversation else None
-        except StoreError:
-            return None
+
+def _title(snapshot: Snapshot) -> str:
+    return snapshot.conversation.title if snapshot.conversation else ""
+
+
+def _settled(snapshot: Snapshot, live: LiveReply | None) -> list[Message]:
+    """All but the reply that is being written."""
+    writing = live.state.reply.id if live else None
+    return [message for message in snapshot.messages if message.id != writing]

@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from chatapp.application.live_replies import LiveReplies
 from chatapp.chat.store import Store
-from chatapp.chat.turns import Turns
 from chatapp.domain import Chunk, MessageState, Pair, Role, Sampling
 from chatapp.engine.client import EngineClient
 from chatapp.engine.process.local_engine import LocalEngine
@@ -21,6 +21,7 @@ from chatapp.measure.machine.ledger import EngineMemory
 from chatapp.measure.reply.metrics import figures_of
 from chatapp.measure.reply.trace import Trace
 from chatapp.pairs.planned import planned
+from tests.replies import last, states
 
 
 def ask(prompt: ChatPrompt, text: str) -> list[int]:
@@ -133,20 +134,20 @@ async def test_stop_takes_less_than_200_ms_and_keeps_the_text(
     engine: LocalEngine, prompt: ChatPrompt, data_dir: Path
 ) -> None:
     store = Store(data_dir / "chats.sqlite3")
-    turns = Turns(store, engine, lambda: prompt)
-    chat = store.create_conversation("")
     took = None
-    async for update in turns.send(chat.id, "Tell me a short story.", Sampling(max_tokens=600)):
+    most = Sampling(max_tokens=600)
+    live = await LiveReplies(store, engine).send(None, "Tell me a short story.", most)
+    async for update in states(live):
         figures = update.reply.figures
         if figures and figures.completion_tokens > 3 and took is None:
             began = time.monotonic()
-            await turns.stop(chat.id)
+            await live.stop()
             took = time.monotonic() - began
     if update.reply.state is MessageState.FINISHED:
         pytest.fail(f"the reply was over before it could be stopped: {update.reply.text!r}")
     assert update.reply.state is MessageState.STOPPED
     assert took is not None and took < 0.2
-    kept = store.messages(chat.id)[1]
+    kept = store.messages(live.turn.conversation_id)[1]
     assert kept == update.reply and kept.figures is not None
 
 
@@ -154,13 +155,13 @@ async def test_a_conversation_is_answered_and_goes_on(
     engine: LocalEngine, prompt: ChatPrompt, data_dir: Path
 ) -> None:
     store = Store(data_dir / "chats.sqlite3")
-    turns = Turns(store, engine, lambda: prompt)
+    replies = LiveReplies(store, engine)
     chat = store.create_conversation("")
     for text in ("你好", "再说一遍"):
-        update = [u async for u in turns.send(chat.id, text, Sampling(max_tokens=40))][-1]
+        update = await last(await replies.send(chat.id, text, Sampling(max_tokens=40)))
         assert update.reply.state is MessageState.FINISHED
     assert update.reply.figures and update.reply.figures.speculation
     store.set_speculation(chat.id, False)
-    update = [u async for u in turns.retry(chat.id, Sampling(max_tokens=40))][-1]
+    update = await last(replies.retry(chat.id, Sampling(max_tokens=40)))
     assert update.reply.figures and not update.reply.figures.speculation
     assert update.reply.figures.accept_length is None

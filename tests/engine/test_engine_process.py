@@ -10,15 +10,16 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
+from chatapp.application.live_replies import LiveReplies
+from chatapp.application.live_reply import LiveReply
 from chatapp.chat.store import Store
-from chatapp.chat.turns import Turns, TurnUpdate
 from chatapp.domain import EngineState, MessageState, Pair, Role, Sampling
 from chatapp.engine.process import engine_process
 from chatapp.engine.process.local_engine import LocalEngine, attach
@@ -53,15 +54,11 @@ async def speaks(engine: LocalEngine, prompt: ChatPrompt) -> bool:
     return [chunk async for chunk in engine.client.stream(ids, sampling, True)][-1].text != ""
 
 
-async def streaming(turns: Turns, chat: int) -> asyncio.Task[TurnUpdate]:
+async def streaming(replies: LiveReplies) -> LiveReply:
     """A long reply of which something is there."""
-    reading = asyncio.create_task(last(turns.send(chat, "Tell me a story about an owl", LONG)))
-    await until(lambda: bool((now := turns.running(chat)) and now.reply.text), 30)
-    return reading
-
-
-async def last(updates: AsyncIterator[TurnUpdate]) -> TurnUpdate:
-    return [update async for update in updates][-1]
+    live = await replies.send(None, "Tell me a story about an owl", LONG)
+    await until(lambda: bool(live.state.reply.text), 30)
+    return live
 
 
 async def failed(engine: LocalEngine) -> EngineError:
@@ -114,15 +111,15 @@ async def test_a_life_with_a_stolen_port_a_killed_scheduler_and_a_hang(
         assert await speaks(engine, prompt)
 
         store = Store(data_dir / "chats.sqlite3")
-        turns = Turns(store, engine, lambda: prompt)
-        chat = store.create_conversation("").id
-        reading = await streaming(turns, chat)
+        replies = LiveReplies(store, engine)
+        live = await streaming(replies)
         os.kill(pids["scheduler"], signal.SIGKILL)
         noticed = await until(lambda: engine.status().state is EngineState.FAILED, 30)
         assert noticed < 1 + busy
-        reply = (await reading).reply
+        await until(lambda: live.latest.closed, 30)
+        reply = live.state.reply
         assert (reply.state, reply.error) == (MessageState.FAILED, "engine_broke_off")
-        assert reply.text and store.messages(chat)[1] == reply
+        assert reply.text and store.messages(live.turn.conversation_id)[1] == reply
         assert engine.status().failure == "engine_killed"
         with pytest.raises(EngineError):
             _ = engine.client
@@ -135,12 +132,12 @@ async def test_a_life_with_a_stolen_port_a_killed_scheduler_and_a_hang(
         assert found is not None and found[0].address == engine.status().address
 
         pids = engine.pids()
-        reading = await streaming(turns, chat)
+        live = await streaming(replies)
         os.kill(pids["detokenizer"], signal.SIGSTOP)
         await until(lambda: engine.status().state is EngineState.FAILED, HANG_S + 30)
         assert engine.status().failure == "engine_hangs"
-        reply = (await reading).reply
-        assert reply.state is MessageState.FAILED and reply.text
+        await until(lambda: live.latest.closed, 30)
+        assert live.state.reply.state is MessageState.FAILED and live.state.reply.text
         await until(lambda: all(gone(pid) for pid in pids.values()), 5 + busy)
     finally:
         await engine.stop()

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
+from chatapp.application.live_replies import LiveReplies
 from chatapp.chat.store import Store
 from chatapp.chat.traces import Traces, averages_of
-from chatapp.chat.turns import Turns
 from chatapp.domain import EngineStatus, Message, MessageState, Sampling
 from chatapp.engine.client import EngineClient
 from chatapp.engine.process.local_engine import LocalEngine
@@ -28,6 +28,7 @@ from chatapp.measure.reply.metrics import figures_of
 from chatapp.texts import Texts
 from chatapp.ui.panes import figures as figures_pane
 from chatapp.ui.panes import stepview, transcript
+from tests.replies import states
 
 EN = Texts("en")
 
@@ -60,6 +61,9 @@ class OneReply:
     def status(self) -> EngineStatus:
         return self.engine.status()
 
+    def prompt(self) -> ChatPrompt:
+        return self.engine.prompt()
+
 
 @dataclass
 class Recomputed:
@@ -90,18 +94,17 @@ class Recomputed:
 async def reply(
     store: Store,
     rig: OneReply,
-    prompt: ChatPrompt,
     text: str,
     sampling: Sampling,
     speculation: bool = True,
     stop_after: int | None = None,
 ) -> Message:
     conversation = store.create_conversation("", speculation)
-    turns = Turns(store, rig, lambda: prompt)
-    async for update in turns.send(conversation.id, text, sampling):
-        figures = update.reply.figures
+    live = await LiveReplies(store, rig).send(conversation.id, text, sampling)
+    async for state in states(live):
+        figures = state.reply.figures
         if stop_after and figures and figures.completion_tokens >= stop_after:
-            await turns.stop(conversation.id)
+            await live.stop()
     return store.messages(conversation.id)[-1]
 
 
@@ -146,7 +149,7 @@ def check_kept(store: Store, prompt: ChatPrompt, message: Message, told: Recompu
 def check_shown(message: Message, told: Recomputed, on: bool) -> None:
     """The words of the line of evidence and of the panel."""
     line = transcript.reply(EN, message)
-    panel = figures_pane.panel(EN, figures_pane.settled([message], on), [message], None)
+    panel = figures_pane.panel(EN, message, on, [message], None)
     speed = message.figures.tokens_per_second
     shown = f"{speed:.1f}" if speed < 9.95 else f"{speed:.0f}"
     assert f"<b>{shown}</b> tok/s" in line and f">{shown}</dd>" in panel
@@ -173,7 +176,7 @@ async def test_greedy_and_sampled_zh_and_en_on_and_off(
 ) -> None:  # fmt: skip
     rig = OneReply(engine)
     sampling = Sampling(temperature=temperature, max_tokens=80, seed=3)
-    message = await reply(store, rig, prompt, text, sampling, speculation)
+    message = await reply(store, rig, text, sampling, speculation)
     assert message.state is MessageState.FINISHED
     check(store, rig, prompt, message, speculation)
 
@@ -185,7 +188,7 @@ async def test_four_streams_at_once(engine: LocalEngine, prompt: ChatPrompt, sto
     sampling = Sampling(max_tokens=60)
     messages = await asyncio.gather(
         *(
-            reply(store, rig, prompt, text, sampling, side)
+            reply(store, rig, text, sampling, side)
             for rig, text, side in zip(rigs, texts, sides, strict=True)
         )
     )
@@ -196,7 +199,7 @@ async def test_four_streams_at_once(engine: LocalEngine, prompt: ChatPrompt, sto
 async def test_stopped_in_the_middle(engine: LocalEngine, prompt: ChatPrompt, store: Store) -> None:
     rig = OneReply(engine)
     sampling = Sampling(max_tokens=300)
-    message = await reply(store, rig, prompt, "讲一个故事", sampling, stop_after=20)
+    message = await reply(store, rig, "讲一个故事", sampling, stop_after=20)
     assert message.state is MessageState.STOPPED and message.text
     assert message.figures.completion_tokens < 300
     # The last event may have come off the wire while the reply was being stopped.

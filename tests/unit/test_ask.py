@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chatapp import cli, locations
+from chatapp.arguments import parse
 from chatapp.commands import ask, ask_engine
-from chatapp.domain import Chunk, Counts, ReplyMetrics
+from chatapp.domain import Chunk, Counts, ReplyMetrics, Role
 from chatapp.errors import EngineError, InputError, PairError, StoreError, UsageError
-from chatapp.measure.reply.metrics import figures_of
-from chatapp.measure.reply.trace import Trace
 from chatapp.settings import Settings
 
 _KEYS = {
@@ -44,24 +45,62 @@ def _chunk(tokens: int, at: float, counts: Counts, steps: tuple[int, ...]) -> Ch
     return Chunk("天是蓝的。", ids, 9, 0, tokens, counts, steps, at, "stop" if tokens > 1 else None)
 
 
-def _figures(counts: Counts, steps: tuple[int, ...]) -> tuple[Chunk, ReplyMetrics]:
-    first, last = _chunk(1, 0.5, Counts(counts.speculation), ()), _chunk(8, 1.5, counts, steps)
-    return last, figures_of(Trace.of([first, last]))
+class _Engine:
+    """Its stream, and its target: tokens are letters."""
+
+    context_length = 400
+
+    def __init__(self, counts: Counts, steps: tuple[int, ...]) -> None:
+        first = _chunk(1, 0.5, Counts(counts.speculation), ())
+        self.chunks = [first, _chunk(8, 1.5, counts, steps)]
+
+    def encode(self, messages: Sequence[tuple[Role, str]]) -> list[int]:
+        return [ord(char) for _, text in messages for char in text]
+
+    async def stream(self, ids: Sequence[int], *how: object) -> AsyncIterator[Chunk]:
+        for chunk in self.chunks:
+            yield chunk
 
 
-def test_the_report_follows_from_the_chunks() -> None:
-    report = ask.report(*_figures(Counts(True, 2, 5, (0, 0, 1, 1)), (4, 3)))
+COUNTED = Counts(True, 2, 5, (0, 0, 1, 1)), (4, 3)
+
+
+async def _report(
+    counts: Counts, steps: tuple[int, ...], capsys: pytest.CaptureFixture[str], device: str = "cpu"
+) -> tuple[dict[str, Any], list[str]]:
+    """What a prompt prints, each time, and what is said beside it."""
+    engine, heard = _Engine(counts, steps), list[str]()
+
+    @asynccontextmanager
+    async def answerer(*_: object) -> AsyncIterator[ask_engine.Answerer]:
+        yield ask_engine.Answerer(engine, engine, device)  # type: ignore[arg-type]
+
+    asked = parse(["ask", "天空", "--json", "--seed", "7", "--temperature", "0.7"])
+    asked.speculation = "on" if counts.speculation else "off"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ask, "answerer", answerer)
+        await ask._answer_all(["天空"] * 2, asked, Settings.load(), lambda key: heard.append(key))
+    first, again = capsys.readouterr().out.splitlines()
+    assert first == again
+    return json.loads(first), heard
+
+
+async def test_the_report_follows_from_the_chunks(capsys: pytest.CaptureFixture[str]) -> None:
+    report, heard = await _report(*COUNTED, capsys)
+    assert (report["text"], report["output_ids"], heard) == ("天是蓝的。", list(range(8)), [])
     assert set(report) == _KEYS | _MORE
-    assert report["step_lengths"] == (4, 3) and report["accept_positions"] == [1.0, 1.0, 0.5]
+    assert report["step_lengths"] == [4, 3] and report["accept_positions"] == [1.0, 1.0, 0.5]
     assert report["accept_length"] == 3.5 == (5 + 2) / 2
     assert report["tokens_per_second"] == 7.0 and report["ttft_s"] == 0.5
     assert (report["language"], report["finish_reason"]) == ("zh", "stop")
 
 
-def test_with_speculation_off_nothing_is_claimed() -> None:
-    report = ask.report(*_figures(Counts(), ()))
+async def test_with_speculation_off_nothing_is_claimed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    report, _ = await _report(Counts(), (), capsys)
     assert (report["speculation"], report["verify_steps"]) == (False, 0)
-    assert report["accept_length"] is None and report["accept_histogram"] == ()
+    assert report["accept_length"] is None and report["accept_histogram"] == []
 
 
 def test_each_line_of_a_file_is_a_prompt(tmp_path: Path) -> None:
@@ -223,22 +262,6 @@ def test_only_an_engine_of_both_halves_is_joined(draft: str | None, joined: bool
 
 @pytest.mark.parametrize(("device", "said"), [("cuda", ["no_seed"]), ("cpu", [])])
 async def test_on_a_gpu_it_says_that_a_seed_repeats_nothing(
-    device: str, said: list[str], monkeypatch: pytest.MonkeyPatch
+    device: str, said: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Once, however many prompts there are."""
-
-    @asynccontextmanager
-    async def answerer(*_: object) -> AsyncIterator[ask_engine.Answerer]:
-        yield ask_engine.Answerer(None, None, device)
-
-    monkeypatch.setattr(ask, "answerer", answerer)
-    monkeypatch.setattr(ask, "check_length", lambda *_: None)
-    monkeypatch.setattr(ask, "_answer", lambda *_: _answered())
-    asked = SimpleNamespace(seed=7, temperature=0.7, json=True, speculation="on")
-    heard: list[str] = []
-    await ask._answer_all(["a", "b"], asked, Settings.load(), lambda key: heard.append(key))
-    assert heard == said
-
-
-async def _answered() -> tuple[Chunk, ReplyMetrics]:
-    return _figures(Counts(True, 2, 5, (0, 0, 1, 1)), (4, 3))
+    assert (await _report(*COUNTED, capsys, device))[1] == said

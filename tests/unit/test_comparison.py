@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from chatapp.chat.comparisons import Comparisons, as_document, from_document
+from chatapp.chat.evidence import EvidenceReader
 from chatapp.chat.store import Store
 from chatapp.domain import Role, Sampling
 from chatapp.errors import EngineError, StoreError
@@ -162,7 +163,8 @@ async def test_an_export_can_be_read_again_and_recomputed() -> None:
 
 
 async def test_nothing_simulated_and_nothing_from_elsewhere_makes_a_verdict(tmp_path: Path) -> None:
-    kept = Comparisons(Store(tmp_path / "chats.sqlite3"))
+    store = Store(tmp_path / "chats.sqlite3")
+    kept, evidence = Comparisons(store), EvidenceReader(store)
     result = (await compare(clockwork())).result
     for other in (
         replace(SETTING, simulated_accept_length=3.3),
@@ -171,7 +173,7 @@ async def test_nothing_simulated_and_nothing_from_elsewhere_makes_a_verdict(tmp_
         replace(SETTING, pair="published"),
     ):
         kept.keep(replace(result, setting=other))
-    assert verdict(kept.observations(SETTING), "zh", "prose").state == "unknown"
+    assert verdict(evidence.read().observations(SETTING), "zh", "prose").state == "unknown"
     kept.keep(result)
-    found = verdict(kept.observations(SETTING), "zh", "prose")
+    found = verdict(evidence.read().observations(SETTING), "zh", "prose")
     assert found.state == "faster" and found.comparisons == 1 and found.rounds == 4

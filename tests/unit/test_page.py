@@ -16,11 +16,11 @@ from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from chatapp.application.experiments.experiments import Experiments
+from chatapp.application.live_replies import LiveReplies
 from chatapp.application.monitor import Monitor
 from chatapp.application.services import Services
 from chatapp.chat.auto import Auto
 from chatapp.chat.store import Store
-from chatapp.chat.turns import Turns
 from chatapp.domain import (
     Chunk,
     Counts,
@@ -67,6 +67,9 @@ class Scripted:
     def client(self) -> Scripted:
         return self
 
+    def prompt(self) -> Scripted:
+        return self
+
     def encode(self, messages: Sequence[tuple[Role, str]]) -> list[int]:
         return [0] * sum(len(text) for _, text in messages)
 
@@ -88,11 +91,11 @@ class Rig:
     def __init__(self, path: Path, **engine: Any) -> None:
         self.engine = Scripted(**engine)
         self.store = Store(path / "store.sqlite3")
-        turns = Turns(self.store, self.engine, lambda: self.engine)
+        replies = LiveReplies(self.store, self.engine)
         settings = Settings(language="en", data_dir=path)
         lab = Experiments(self.store, self.engine, Auto(self.store, lambda: SETTING), settings)
         monitor = Monitor(lambda: MemorySample(0.0, 8, 4, 1), self.engine)
-        self.page = Page(Services(self.store, self.engine, turns, monitor, lab), settings)
+        self.page = Page(Services(self.store, self.engine, replies, monitor, lab), settings)
 
     async def do(self, action: str, tab: str = "tab", **data: Any) -> list[View]:
         return [view async for view in self.page.act(tab, action, data)]
@@ -128,7 +131,7 @@ class Following:
 async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     made = Rig(tmp_path)
     yield made
-    await made.page.services.turns.stop_all()
+    await made.page.services.replies.stop_all()
     made.store.close()
 
 

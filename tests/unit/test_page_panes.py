@@ -6,8 +6,8 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
+from chatapp.application.live_reply import ReplyState
 from chatapp.application.monitor import Moment
-from chatapp.chat.turns import TurnUpdate
 from chatapp.domain import (
     Conversation,
     EngineState,
@@ -67,7 +67,7 @@ def conversation(number: int, updated: float, on: bool = True, title: str = "t")
 
 @pytest.mark.parametrize("texts", TEXTS)
 def test_nothing_that_was_written_becomes_markup(texts: Texts) -> None:
-    update = TurnUpdate(1, message(EVIL, Role.USER), message(EVIL, state=MessageState.STREAMING))
+    update = ReplyState(message(EVIL, state=MessageState.STREAMING))
     said = [
         message(EVIL, Role.USER),
         message(EVIL, id=2, figures=measured()),
@@ -197,7 +197,7 @@ def test_a_long_history_shows_its_end_and_offers_the_rest() -> None:
 
 
 def test_messages_that_were_left_out_are_counted() -> None:
-    update = TurnUpdate(1, message(role=Role.USER), message(), dropped_messages=4)
+    update = ReplyState(message(), dropped_messages=4)
     assert "the oldest 4 messages were not given" in transcript.live(EN, update, True)
 
 

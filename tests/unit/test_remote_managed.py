@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 
 from chatapp.application.engine_manager import EngineManager
+from chatapp.application.live_replies import LiveReplies
 from chatapp.application.monitor import Monitor
 from chatapp.chat.store import Store
-from chatapp.chat.turns import Turns
 from chatapp.domain import EngineState, GpuSample, MemorySample, MessageState
 from chatapp.errors import InputError
 from chatapp.measure.machine.setting import setting_of
 from chatapp.settings import Settings
 from tests.fakes.elsewhere import TOKENS, Server, serve
+from tests.replies import last
 from tests.unit.test_remote_engine import quick, until
 
 __all__ = ["quick"]
@@ -51,28 +52,27 @@ async def test_a_message_for_an_engine_that_is_not_there_waits_on_disk(data_dir:
     async with serve() as server:
         await server.down()
         async with managed(server, data_dir) as manager:
-            turns = Turns(store, manager, manager.prompt)
-            updates = aiter(turns.send(chat.id, "hello"))
-            assert (await anext(updates)).reply.state is MessageState.WAITING
+            live = await LiveReplies(store, manager).send(chat.id, "hello")
+            assert live.state.reply.state is MessageState.WAITING
             assert [m.text for m in store.messages(chat.id)] == ["hello", ""]
             await until(lambda: manager.status().failure == "remote_unreachable")
             await server.up()
-            last = [update async for update in updates][-1]
-    assert last.reply.state is MessageState.FINISHED and last.reply.text == "x" * TOKENS
+            ended = await last(live)
+    assert ended.reply.state is MessageState.FINISHED and ended.reply.text == "x" * TOKENS
 
 
 async def test_a_reply_that_breaks_off_is_kept_and_can_be_asked_again(data_dir: Path) -> None:
     store = Store(data_dir / "chats.sqlite3")
     chat = store.create_conversation("")
     async with serve() as server, managed(server, data_dir) as manager:
-        turns = Turns(store, manager, manager.prompt)
+        replies = LiveReplies(store, manager)
         server.script.cut_after = 5
-        last = [update async for update in turns.send(chat.id, "hello")][-1]
-        assert (last.reply.state, last.reply.error) == (MessageState.FAILED, "remote_broke_off")
+        ended = await last(await replies.send(chat.id, "hello"))
+        assert (ended.reply.state, ended.reply.error) == (MessageState.FAILED, "remote_broke_off")
         assert store.messages(chat.id)[1].text == "xxxxx"
         server.script.cut_after = None
-        last = [update async for update in turns.retry(chat.id)][-1]
-        assert last.reply.state is MessageState.FINISHED
+        ended = await last(replies.retry(chat.id))
+        assert ended.reply.state is MessageState.FINISHED
 
 
 async def test_the_memory_is_what_the_engine_tells_and_no_card_of_ours(data_dir: Path) -> None:

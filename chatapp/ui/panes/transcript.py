@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from markupsafe import Markup
 
-from chatapp.chat.turns import TurnUpdate
+from chatapp.application.live_reply import ReplyState
 from chatapp.domain import Message, MessageState, ReplyMetrics, Role
 from chatapp.errors import error_words
 from chatapp.texts import Texts
@@ -49,17 +49,17 @@ def _message(texts: Texts, message: Message, last: bool, steps: Markup | None) -
     return reply(texts, message, last=last, steps=steps)
 
 
-def live(texts: Texts, update: TurnUpdate, speculation: bool) -> Markup:
+def live(texts: Texts, state: ReplyState, speculation: bool) -> Markup:
     """The reply that is being written. ``speculation`` is what it was asked with."""
-    figures, text = update.reply.figures, update.reply.text
+    figures, text = state.reply.figures, state.reply.text
     return _reply(
         texts,
-        update.reply,
+        state.reply,
         speculation=speculation,
         evidence=_evidence(texts, figures) if figures else Markup(),
         live=True,
         body=to_html(text, texts),
-        note_before=_dropped(texts, update.dropped_messages),
+        note_before=_dropped(texts, state.dropped_messages),
     )
 
 

@@ -1,6 +1,6 @@
-"""Turns against scripted streams: orders of events that a healthy engine never shows.
+"""Replies from scripted streams: orders of events that a healthy engine never shows.
 
-The same turns run against the real engine in tests/engine.
+The same replies are written by the real engine in tests/engine.
 """
 
 from __future__ import annotations
@@ -8,16 +8,20 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import aclosing, closing
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 
 import pytest
 
+from chatapp.application.live_replies import LiveReplies
+from chatapp.application.live_reply import LiveReply
+from chatapp.chat.evidence import EvidenceReader
+from chatapp.chat.history import FittedPrompt
 from chatapp.chat.store import Store
 from chatapp.chat.traces import Traces, averages_of
-from chatapp.chat.turns import Turns, TurnUpdate
+from chatapp.chat.turns import loose
 from chatapp.domain import (
     AutoChoice,
     Chunk,
@@ -33,6 +37,7 @@ from chatapp.domain import (
 )
 from chatapp.errors import EngineError, InputError, StoreError
 from chatapp.measure.reply.metrics import figures_of
+from tests.replies import last, states
 
 
 class Letters:
@@ -60,6 +65,9 @@ class Script:
     @property
     def client(self) -> Script:
         return self
+
+    def prompt(self) -> Letters:
+        return Letters()
 
     def status(self) -> EngineStatus:
         return EngineStatus(self.state, "scripted")
@@ -100,10 +108,6 @@ def chat(store: Store) -> int:
     return store.create_conversation("").id
 
 
-def turns(store: Store, engine: Script) -> Turns:
-    return Turns(store, engine, Letters)
-
-
 async def until(condition: Callable[[], object], seconds: float = 20) -> None:
     deadline = monotonic() + seconds
     while not condition():
@@ -111,56 +115,46 @@ async def until(condition: Callable[[], object], seconds: float = 20) -> None:
         await asyncio.sleep(0.01)
 
 
-async def last(updates: AsyncIterator[TurnUpdate]) -> TurnUpdate:
-    return [update async for update in updates][-1]
-
-
 async def test_a_reply_is_streamed_and_kept(store: Store, chat: int) -> None:
     engine = Script()
-    update = await last(turns(store, engine).send(chat, "hello"))
+    update = await last(await LiveReplies(store, engine).send(chat, "hello"))
     assert update.reply.text == "one two three"
     assert update.reply.state is MessageState.FINISHED
     assert update.reply.finish_reason == "stop"
     assert update.reply.figures and update.reply.figures.completion_tokens == 3
-    assert store.messages(chat) == [update.user, update.reply]
+    user, reply = store.messages(chat)
+    assert (user.text, reply) == ("hello", update.reply)
     assert store.conversation(chat).title == "hello"
 
 
 async def test_the_message_is_on_disk_before_the_engine_sees_it(store: Store, chat: int) -> None:
     engine = Script(state=EngineState.STARTING)
-    async with aclosing(turns(store, engine).send(chat, "hello")) as updates:
-        update = await anext(updates)
-        assert update.reply.state is MessageState.WAITING
-        assert engine.asked == []
-        assert [m.text for m in Store(store.path).messages(chat)] == ["hello", ""]
+    live = await LiveReplies(store, engine).send(chat, "hello")
+    assert live.state.reply.state is MessageState.WAITING
+    assert engine.asked == []
+    assert [m.text for m in Store(store.path).messages(chat)] == ["hello", ""]
+    await live.leave()
 
 
 async def test_a_waiting_message_goes_on_when_the_engine_is_ready(store: Store, chat: int) -> None:
     engine = Script(state=EngineState.STARTING)
-    states = []
-    async for update in turns(store, engine).send(chat, "hello"):
-        states.append(update.reply.state)
-        if len(states) == 2:  # a heartbeat has come meanwhile
-            engine.state = EngineState.FAILED
-        if len(states) == 3:  # it failed and was started again
-            engine.state = EngineState.READY
-    assert states[:3] == [MessageState.WAITING] * 3
-    assert states[-1] is MessageState.FINISHED
+    live = await LiveReplies(store, engine).send(chat, "hello")
+    engine.state = EngineState.FAILED
+    await asyncio.sleep(0.15)  # it has looked at it meanwhile
+    assert live.state.reply.state is MessageState.WAITING
+    engine.state = EngineState.READY  # it failed and was started again
+    assert (await last(live)).reply.state is MessageState.FINISHED
 
 
 async def test_stopping_keeps_what_was_written(store: Store, chat: int) -> None:
     engine = Script(words=["word"] * 1000, gap=0.01)
-    running = turns(store, engine)
+    replies = LiveReplies(store, engine)
     took = []
-
-    async def stop() -> None:
-        began = monotonic()
-        assert await running.stop(chat)
-        took.append(monotonic() - began)
-
-    async for update in running.send(chat, "hello"):
+    async for update in states(await replies.send(chat, "hello")):
         if len(update.reply.text) > 40 and not took:
-            await stop()
+            began = monotonic()
+            await replies.stop(chat)
+            took.append(monotonic() - began)
     assert took[0] < 0.2
     assert update.reply.state is MessageState.STOPPED
     assert len(update.reply.text) > 40
@@ -171,52 +165,46 @@ async def test_stopping_keeps_what_was_written(store: Store, chat: int) -> None:
 async def test_stopping_works_when_nobody_reads(store: Store, chat: int) -> None:
     """A page that draws slowly must not slow the stop down."""
     engine = Script(words=["word"] * 1000, gap=0.01)
-    running = turns(store, engine)
-    async with aclosing(running.send(chat, "hello")) as updates:
-        await anext(updates)
-        await until(lambda: engine.asked)
-        await until(lambda: "word word" in running.running(chat).reply.text)
-        await running.stop(chat)
-        assert engine.closed == 1
-        assert store.messages(chat)[1].text.startswith("word word")
+    replies = LiveReplies(store, engine)
+    live = await replies.send(chat, "hello")
+    await until(lambda: "word word" in live.state.reply.text)
+    await replies.stop(chat)
+    assert engine.closed == 1
+    assert store.messages(chat)[1].text.startswith("word word")
 
 
 async def test_a_waiting_message_can_be_stopped(store: Store, chat: int) -> None:
     engine = Script(state=EngineState.STARTING)
-    running = turns(store, engine)
-    async for update in running.send(chat, "hello"):
-        if update.reply.state is MessageState.WAITING:
-            await running.stop(chat)
-    assert update.reply.state is MessageState.STOPPED
+    replies = LiveReplies(store, engine)
+    live = await replies.send(chat, "hello")
+    await replies.stop(chat)
+    assert live.state.reply.state is MessageState.STOPPED
     assert store.messages(chat)[0].text == "hello"
 
 
 @pytest.mark.parametrize("leave", ["the tab", "the app"])
 async def test_a_waiting_message_outlives_tab_and_app(store: Store, chat: int, leave: str) -> None:
-    running = turns(store, Script(state=EngineState.STARTING))
-    async with aclosing(running.send(chat, "hello")) as updates:
-        await anext(updates)
-        if leave == "the app":
-            await running.stop_all()
-            assert [update async for update in updates] == []
+    replies = LiveReplies(store, Script(state=EngineState.STARTING))
+    live = await replies.send(chat, "hello")
+    await (replies.stop_all() if leave == "the app" else live.leave())
+    assert not (await last(live)).ended and replies.get(chat) is None
     assert store.messages(chat)[1].state is MessageState.WAITING
-    update = await last(turns(store, Script()).resume_waiting(chat))
-    assert update.reply.state is MessageState.FINISHED
+    again = LiveReplies(store, Script()).resume(chat)
+    assert again and (await last(again)).reply.state is MessageState.FINISHED
 
 
-async def test_whoever_stops_reading_stops_the_engine(store: Store, chat: int) -> None:
+async def test_a_reply_that_is_left_stops_the_engine(store: Store, chat: int) -> None:
     engine = Script(words=["word"] * 1000, gap=0.01)
-    async with aclosing(turns(store, engine).send(chat, "hello")) as updates:
-        async for update in updates:
-            if update.reply.text:
-                break
+    live = await LiveReplies(store, engine).send(chat, "hello")
+    await until(lambda: live.state.reply.text)
+    await live.leave()
     assert engine.closed == 1
     assert store.messages(chat)[1].state is MessageState.STOPPED
 
 
 async def test_an_engine_that_dies_leaves_its_words_and_the_cause(store: Store, chat: int) -> None:
     engine = Script(fails=EngineError("engine_refused", reason="why not"))
-    update = await last(turns(store, engine).send(chat, "hello"))
+    update = await last(await LiveReplies(store, engine).send(chat, "hello"))
     assert (update.reply.state, update.reply.text) == (MessageState.FAILED, "one two three")
     kept = store.messages(chat)[1]
     assert (kept.error, kept.error_values) == ("engine_refused", {"reason": "why not"})
@@ -226,7 +214,7 @@ async def test_nothing_is_shown_that_is_not_on_disk(store: Store, chat: int) -> 
     """Read by another connection, as after a crash."""
     engine = Script(words=["word"] * 300, gap=0.001)
     shown = []
-    async for update in turns(store, engine).send(chat, "hello"):
+    async for update in states(await LiveReplies(store, engine).send(chat, "hello")):
         shown.append(update.reply.text)
         with closing(sqlite3.connect(store.path)) as disk:
             (kept,) = disk.execute("SELECT text FROM message WHERE role = 'assistant'").fetchone()
@@ -237,10 +225,9 @@ async def test_nothing_is_shown_that_is_not_on_disk(store: Store, chat: int) -> 
 async def test_the_last_words_before_a_pause_are_shown(store: Store, chat: int) -> None:
     engine = Script(words=["one", "two"], finish_reason=None, fails=EngineError("engine_gone"))
     engine.before_failing = 5.0
-    async with aclosing(turns(store, engine).send(chat, "hello")) as updates:
-        async with asyncio.timeout(2):
-            while (await anext(updates)).reply.text != "one two":
-                pass
+    live = await LiveReplies(store, engine).send(chat, "hello")
+    await until(lambda: live.state.reply.text == "one two", seconds=2)
+    await live.stop()
 
 
 async def test_a_full_disk_leaves_the_text_on_the_page(
@@ -250,66 +237,69 @@ async def test_a_full_disk_leaves_the_text_on_the_page(
         raise StoreError("store_full", path="/x", reason="full")
 
     monkeypatch.setattr(store, "update_message", full)
-    update = await last(turns(store, Script()).send(chat, "hello"))
+    update = await last(await LiveReplies(store, Script()).send(chat, "hello"))
     assert update.reply.text == "one two three"
     assert (update.reply.state, update.reply.error) == (MessageState.FINISHED, "store_full")
 
 
 async def test_retry_answers_the_last_message_again(store: Store, chat: int) -> None:
     engine = Script()
-    running = turns(store, engine)
-    await last(running.send(chat, "hello"))
+    replies = LiveReplies(store, engine)
+    await last(await replies.send(chat, "hello"))
     engine.words = ("better",)
-    await last(running.retry(chat))
+    await last(replies.retry(chat))
     assert [m.text for m in store.messages(chat)] == ["hello", "better"]
     assert engine.asked[0][0] == engine.asked[1][0]
 
 
 async def test_nothing_to_retry(store: Store, chat: int) -> None:
     with pytest.raises(InputError, match="no message"):
-        await last(turns(store, Script()).retry(chat))
+        LiveReplies(store, Script()).retry(chat)
 
 
 async def test_a_waiting_message_is_resumed_after_a_restart(store: Store, chat: int) -> None:
     store.add_turn(chat, "hello", "en")
-    running = turns(Store(store.path), Script())
-    update = await last(running.resume_waiting(chat))
-    assert update.reply.text == "one two three"
-    assert [u async for u in running.resume_waiting(chat)] == []
+    replies = LiveReplies(Store(store.path), Script())
+    live = replies.resume(chat)
+    assert live and replies.resume(chat) is None, "by one tab"
+    assert (await last(live)).reply.text == "one two three"
+    assert replies.resume(chat) is None
 
 
 async def test_one_reply_at_a_time(store: Store, chat: int) -> None:
-    running = turns(store, Script(words=["word"] * 100, gap=0.05))
-    async with aclosing(running.send(chat, "hello")) as updates:
-        await anext(updates)
+    replies = LiveReplies(store, Script(words=["word"] * 100, gap=0.05))
+    live = await replies.send(chat, "hello")
+    for refuse in (replies.send(chat, "again"), asyncio.to_thread(replies.retry, chat)):
         with pytest.raises(InputError) as refused:
-            await anext(running.send(chat, "again"))
+            await refuse
         assert refused.value.key == "conversation_busy"
-        assert running.running(chat) is not None
+    assert replies.get(chat) is live and replies.ids() == {chat}
+    await live.stop()
     assert len(store.messages(chat)) == 2
-    assert running.running(chat) is None
+    assert replies.get(chat) is None
 
 
 async def test_the_toggle_counts_from_the_next_message(store: Store, chat: int) -> None:
     engine = Script()
-    running = turns(store, engine)
-    async for _ in running.send(chat, "hello"):
-        store.set_speculation(chat, False)
-    await last(running.send(chat, "again"))
+    replies = LiveReplies(store, engine)
+    live = await replies.send(chat, "hello")
+    store.set_speculation(chat, False)
+    await last(live)
+    await last(await replies.send(chat, "again"))
     assert [speculation for _, _, speculation in engine.asked] == [True, False]
 
 
 @pytest.mark.parametrize("text", ["", "   ", "\u200b"])
 async def test_what_cannot_be_sent_is_not_written(store: Store, chat: int, text: str) -> None:
     with pytest.raises(InputError):
-        await last(turns(store, Script()).send(chat, text))
+        await last(await LiveReplies(store, Script()).send(chat, text))
     assert store.messages(chat) == []
 
 
 async def test_a_message_longer_than_the_context(store: Store, chat: int) -> None:
     engine = Script()
     with pytest.raises(InputError) as refused:
-        await last(turns(store, engine).send(chat, "x" * 90))
+        await last(await LiveReplies(store, engine).send(chat, "x" * 90))
     assert refused.value.key == "message_too_long"
     assert refused.value.values == {"tokens": "90", "limit": "75", "excess": "15"}
     assert (engine.asked, store.messages(chat)) == ([], [])
@@ -317,9 +307,9 @@ async def test_a_message_longer_than_the_context(store: Store, chat: int) -> Non
 
 async def test_old_turns_make_room_and_the_update_says_so(store: Store, chat: int) -> None:
     engine = Script(words=("z" * 20,))
-    running = turns(store, engine)
-    assert (await last(running.send(chat, "a" * 20))).dropped_messages == 0
-    update = await last(running.send(chat, "b" * 40))
+    replies = LiveReplies(store, engine)
+    assert (await last(await replies.send(chat, "a" * 20))).dropped_messages == 0
+    update = await last(await replies.send(chat, "b" * 40))
     assert update.dropped_messages == 2
     ids, sampling, _ = engine.asked[1]
     assert ids == [ord("b")] * 40
@@ -328,42 +318,42 @@ async def test_old_turns_make_room_and_the_update_says_so(store: Store, chat: in
 
 async def test_an_answer_gets_no_more_room_than_there_is(store: Store, chat: int) -> None:
     engine = Script()
-    await last(turns(store, engine).send(chat, "x" * 70, Sampling(max_tokens=5000)))
+    await last(await LiveReplies(store, engine).send(chat, "x" * 70, Sampling(max_tokens=5000)))
     assert engine.asked[0][1].max_tokens == 29
 
 
 async def test_an_abort_from_elsewhere_counts_as_stopped(store: Store, chat: int) -> None:
-    update = await last(turns(store, Script(finish_reason="abort")).send(chat, "hello"))
+    update = await last(await LiveReplies(store, Script(finish_reason="abort")).send(chat, "hello"))
     assert update.reply.state is MessageState.STOPPED
 
 
 async def test_an_unexpected_error_is_told_without_a_traceback(store: Store, chat: int) -> None:
     engine = Script()
     engine.stream = None  # type: ignore[assignment]
-    update = await last(turns(store, engine).send(chat, "hello"))
+    update = await last(await LiveReplies(store, engine).send(chat, "hello"))
     assert (update.reply.state, update.reply.error) == (MessageState.FAILED, "reply_failed")
 
 
 async def test_stop_all_ends_every_reply(store: Store) -> None:
     engine = Script(words=["word"] * 1000, gap=0.01)
-    running = turns(store, engine)
+    replies = LiveReplies(store, engine)
     chats = [store.create_conversation("").id for _ in range(3)]
-    readers = [asyncio.create_task(last(running.send(chat, "hello"))) for chat in chats]
+    lives = [await replies.send(chat, "hello") for chat in chats]
     await until(lambda: len(engine.asked) == 3)
-    await running.stop_all()
-    ended = await asyncio.gather(*readers)
-    assert {update.reply.state for update in ended} == {MessageState.STOPPED}
+    await replies.stop_all()
+    assert {live.state.reply.state for live in lives} == {MessageState.STOPPED}
     assert engine.closed == 3
 
 
 async def test_auto_chooses_before_the_reply_and_says_what(store: Store) -> None:
     engine = Script()
     choice = AutoChoice(speculation=False, state="slower", speedup=0.92)
-    turns = Turns(store, engine, Letters, choose=lambda conversation, user: choice)
+    replies = LiveReplies(store, engine, choose=lambda conversation, user: choice)
     conversation = store.create_conversation("auto")
     store.set_mode(conversation.id, SpeculationMode.AUTO)
-    updates = [update async for update in turns.send(conversation.id, "Hello there")]
-    assert engine.asked[0][2] is False
+    live = await replies.send(conversation.id, "Hello there")
+    updates = [update async for update in states(live)]
+    assert engine.asked[0][2] is live.turn.speculation is False
     assert all(update.reply.choice == choice for update in updates)
     assert store.messages(conversation.id)[-1].choice == choice
 
@@ -376,38 +366,71 @@ async def test_a_toggle_turned_in_the_middle_counts_from_the_next_reply(store: S
         chosen.append(user.id)
         return AutoChoice(True, "unknown")
 
-    turns = Turns(store, engine, Letters, choose)
+    replies = LiveReplies(store, engine, choose)
     conversation = store.create_conversation("auto", speculation=False)
-    async for update in turns.send(conversation.id, "one"):
+    async for update in states(await replies.send(conversation.id, "one")):
         if update.now:
             store.set_mode(conversation.id, SpeculationMode.AUTO)
     assert [speculation for *_, speculation in engine.asked] == [False] and not chosen
-    async for _ in turns.send(conversation.id, "two"):
-        pass
+    await last(await replies.send(conversation.id, "two"))
     assert [speculation for *_, speculation in engine.asked] == [False, True]
 
 
-async def test_the_record_of_a_reply_gives_its_figures_again(store: Store) -> None:
-    engine = Script(words=tuple("abcdef"))
-    conversation = store.create_conversation("record")
-    turns = Turns(store, engine, Letters)
-    *_, last = [update async for update in turns.send(conversation.id, "letters")]
-    trace = Traces(store).of(last.reply.id)
-    assert trace is not None and figures_of(trace) == last.reply.figures
-    assert last.reply.kind == "prose"
-    store.delete_conversation(conversation.id)
-    assert Traces(store).of(last.reply.id) is None
+async def test_the_record_of_a_reply_gives_its_figures_again(store: Store, chat: int) -> None:
+    live = await LiveReplies(store, Script(words=tuple("abcdef"))).send(chat, "letters")
+    reply = (await last(live)).reply
+    trace = Traces(store).of(reply.id)
+    assert trace is not None and figures_of(trace) == reply.figures
+    assert reply.kind == "prose"
+    store.delete_conversation(chat)
+    assert Traces(store).of(reply.id) is None
 
 
-async def test_averages_of_all_time_follow_every_new_reply(store: Store) -> None:
-    traces = Traces(store)
-    assert traces.averages().all.replies == 0
-    turns = Turns(store, Script(words=tuple("abcdef")), Letters)
-    conversation = store.create_conversation("averages")
-    for replies in (1, 2):
-        async for _ in turns.send(conversation.id, "letters"):
-            pass
-        assert traces.averages().all.replies == replies
-    assert traces.averages().all == averages_of(store.messages(conversation.id)).all
-    store.delete_conversation(conversation.id)
-    assert traces.averages().all.replies == 0
+async def test_the_evidence_follows_every_new_reply(store: Store, chat: int) -> None:
+    evidence = EvidenceReader(store)
+    assert evidence.read().averages.all.replies == 0
+    replies = LiveReplies(store, Script(words=tuple("abcdef")))
+    for count in (1, 2):
+        await last(await replies.send(chat, "letters"))
+        assert evidence.read().averages.all.replies == count
+    assert evidence.read().averages == averages_of(store.messages(chat))
+    store.delete_conversation(chat)
+    assert evidence.read().averages.all.replies == 0
+
+
+async def test_a_first_message_makes_its_conversation_or_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replies = LiveReplies(store, Script())
+    live = await replies.send(None, "hello", new=SpeculationMode.OFF)
+    (made,) = store.conversations()
+    assert (made.id, made.mode) == (live.turn.conversation_id, SpeculationMode.OFF)
+    await last(live)
+
+    def full(*_: object) -> None:
+        raise StoreError("store_full", path="/x", reason="full")
+
+    monkeypatch.setattr(store, "add_turn", full)
+    with pytest.raises(StoreError):
+        await replies.send(None, "hello")
+    assert store.conversations() == [store.conversation(made.id)]
+
+
+async def test_a_reply_for_the_terminal_is_kept_nowhere(store: Store) -> None:
+    engine = Script(fails=EngineError("engine_refused", reason="why not"))
+    prompt = FittedPrompt((1, 2), 50)
+
+    async def ready() -> FittedPrompt:
+        return prompt
+
+    live = LiveReply(
+        loose("hello", speculation=False),
+        None,
+        ready=ready,
+        stream=lambda prompt, *how: engine.stream(prompt.ids, *how),
+        sampling=Sampling(max_tokens=500),
+    )
+    assert (await last(live)).reply.text == "one two three"
+    assert isinstance(live.error, EngineError) and live.trace.token_ids == (0, 1, 2)
+    assert engine.asked == [([1, 2], Sampling(max_tokens=50), False)]
+    assert store.conversations() == []
