@@ -18,7 +18,7 @@ from chatapp.measure.compare.arms import Comparison, Run, Setting
 from chatapp.measure.compare.comparison import ArmText, WarmingUp
 from chatapp.measure.compare.verdict import Observation, verdict
 from chatapp.measure.reply.averages import averages
-from chatapp.measure.reply.metrics import figures_of
+from chatapp.measure.reply.metrics import accept_history, figures_of
 from chatapp.measure.reply.trace import Arrival, Trace
 from chatapp.texts import LANGUAGES, Texts
 from chatapp.ui.panes import benchmark, compare, evidence, figures, stepview, transcript
@@ -185,11 +185,11 @@ def test_the_landscape_is_drawn_and_the_best_marked(texts: Texts) -> None:
 
 
 @given(st.lists(st.integers(1, 6), max_size=400))
-def test_the_course_of_a_reply_ends_where_the_reply_is(lengths: list[int]) -> None:
-    course = figures.course(lengths)
-    assert len(course) <= figures.POINTS
+def test_the_history_of_a_reply_ends_where_the_reply_is(lengths: list[int]) -> None:
+    history = accept_history(lengths, figures.POINTS)
+    assert len(history) <= figures.POINTS
     if lengths:
-        assert course[-1] == sum(lengths[-10:]) / len(lengths[-10:])
+        assert history[-1] == sum(lengths[-10:]) / len(lengths[-10:])
 
 
 def test_a_reply_says_what_auto_chose_and_why() -> None:

@@ -156,6 +156,12 @@ def test_the_panel_counts_as_the_engine_counted() -> None:
     assert html.count("<li title=") == 6 and "6 steps gained 4" in html
 
 
+def test_a_reply_that_has_ended_shows_its_whole_not_its_last_moment() -> None:
+    ended, now = message(figures=measured()), Window(99.0, 1.0)
+    for html in (figures.panel(EN, ended, True, [], None, now), figures.strip(EN, ended, now)):
+        assert ">208<" in html and ">3.37<" in html and ">99<" not in html
+
+
 def test_averages_over_a_conversation_are_weighted_by_steps_and_seconds() -> None:
     said = [
         message(figures=measured(verify_steps=10, accepted_drafts=30), language="zh"),

@@ -79,8 +79,17 @@ def window_of(trace: Trace) -> Window:
     lengths = trace.step_lengths[-WINDOW_STEPS:]
     return Window(
         tokens_per_second=_speed(_last_second(trace.arrivals)),
-        accept_length=accept_length(len(lengths), sum(lengths) - len(lengths)),
+        accept_length=mean_length(lengths),
     )
+
+
+def accept_history(step_lengths: Sequence[int], points: int) -> tuple[float, ...]:
+    """The accept length over a whole reply, each over the ten steps before it; at most
+    ``points`` of them, evenly spread, the last always there."""
+    last = len(step_lengths)
+    every = max(1, -(-last // points))
+    windows = (step_lengths[max(0, end - WINDOW_STEPS) : end] for end in range(last, 0, -every))
+    return tuple(mean_length(window) or 0.0 for window in windows)[::-1]
 
 
 def held_back(span_s: float, decode_s: float | None) -> bool:
@@ -92,6 +101,12 @@ def held_back(span_s: float, decode_s: float | None) -> bool:
 def accept_length(verify_steps: int, accepted_drafts: int) -> float | None:
     """Tokens gained per verify step, the bonus token included; None before the first step."""
     return (verify_steps + accepted_drafts) / verify_steps if verify_steps else None
+
+
+def mean_length(step_lengths: Sequence[int]) -> float | None:
+    """The accept length over these verify steps."""
+    steps = len(step_lengths)
+    return accept_length(steps, sum(step_lengths) - steps)
 
 
 def decode_speed(tokens: float, seconds: float) -> float | None:

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from chatapp.domain import TEXT_LANGUAGES, Message, MessageState, ReplyMetrics, Tree
 from chatapp.measure.reply.averages import Average, average
-from chatapp.measure.reply.metrics import WINDOW_STEPS, Window
+from chatapp.measure.reply.metrics import Window, accept_history
 from chatapp.texts import Texts
 from chatapp.ui import number_format
 from chatapp.ui.render import render
@@ -43,7 +43,7 @@ def panel(
     lengths = figures.step_lengths if figures else ()
     counts = figures.accept_histogram if figures else ()
     most = max(tree.steps + 1 if tree else 1, len(counts), *lengths[-STEPS:], 4)
-    headline = now or figures
+    headline = _headline(reply, now)
     return render(
         "figures",
         texts,
@@ -54,7 +54,7 @@ def panel(
         accept=headline.accept_length if headline else None,
         steps=lengths[-STEPS:],
         most=most,
-        line=_line(course(lengths), most),
+        line=_line(accept_history(lengths, POINTS), most),
         average=figures.accept_length if figures else None,
         histogram=_bars(counts, tree.steps + 1 if tree else len(counts) or 4),
         rows=[
@@ -66,7 +66,7 @@ def panel(
 
 def strip(texts: Texts, reply: Message | None, now: Window | None = None) -> Markup:
     """The two figures that are seen first, for a narrow window."""
-    headline = now or (reply.figures if reply else None)
+    headline = _headline(reply, now)
     return render(
         "strip",
         texts,
@@ -75,14 +75,11 @@ def strip(texts: Texts, reply: Message | None, now: Window | None = None) -> Mar
     )
 
 
-def course(step_lengths: Sequence[int]) -> tuple[float, ...]:
-    """The accept length over a whole reply, each over the ten steps before it; at most
-    ``POINTS`` of them, evenly spread, the last always there."""
-    last = len(step_lengths)
-    every = max(1, -(-last // POINTS))
-    ends = range(last, 0, -every)
-    means = (step_lengths[max(0, end - WINDOW_STEPS) : end] for end in ends)
-    return tuple(sum(window) / len(window) for window in means)[::-1]
+def _headline(reply: Message | None, now: Window | None) -> Window | ReplyMetrics | None:
+    """The two figures in large letters: of now while it is written, else of the whole reply."""
+    if reply is None:
+        return None
+    return now if now is not None and reply.state in _LIVE else reply.figures
 
 
 def _line(points: Sequence[float], most: int) -> str:
