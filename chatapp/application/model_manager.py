@@ -10,14 +10,13 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from chatapp.application.app_engine import AppEngine
 from chatapp.application.monitor import Moment
 from chatapp.devices import Device, engine_device
-from chatapp.domain import Card, EngineStatus, Pair
+from chatapp.domain import Card
 from chatapp.engine.command import engine_command
-from chatapp.engine.planning.careful import Setup
 from chatapp.engine.planning.cpu_plan import cpu_kv_tokens, cpu_rows
 from chatapp.engine.planning.plan import MemoryPlan
 from chatapp.engine.planning.planner import AUTO, make_plan
@@ -45,34 +44,6 @@ _LOOK_EVERY_S = 2.0
 _log = logging.getLogger(__name__)
 
 
-class ManagedEngine(Protocol):
-    """What the manager of the app's engine offers here."""
-
-    @property
-    def settings(self) -> Settings: ...
-
-    @property
-    def setup(self) -> Setup | None: ...
-
-    @property
-    def pair(self) -> Pair | None: ...
-
-    @property
-    def card(self) -> Card | None: ...
-
-    @property
-    def client(self) -> Any: ...
-
-    @property
-    def api_key(self) -> str: ...
-
-    def status(self) -> EngineStatus: ...
-
-    def choose(self, **choices: object) -> None: ...
-
-    async def restart(self) -> None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class PairState:
     """One pair of the list. ``size`` is about what its download weighs, ``minutes`` what
@@ -96,7 +67,7 @@ class ModelManager:
     def __init__(
         self,
         settings: Settings,
-        engine: ManagedEngine,
+        engine: AppEngine,
         keep: Callable[[str, str], None],
         own: str = "",
     ) -> None:

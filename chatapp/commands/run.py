@@ -15,7 +15,7 @@ import threading
 import webbrowser
 from argparse import Namespace
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from chatapp import locations
 from chatapp.chat.choices import with_choices
@@ -30,6 +30,9 @@ from chatapp.settings import Settings
 from chatapp.texts import Texts, system_language
 from chatapp.ui.server import port
 from chatapp.units import disk_gb
+
+if TYPE_CHECKING:
+    from chatapp.application.engine_manager import EngineManager
 
 _PAGE_FIRST_S = 3.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -76,22 +79,24 @@ def name_the_pair(settings: Settings, texts: Texts) -> None:
 
 
 async def _serve(listening: socket.socket, settings: Settings) -> None:
+    from chatapp.application.services import open_services
     from chatapp.ui.server.serve import Server
 
-    services, manager = _services(settings)
+    services = open_services(settings)
+    engine = services.engine
     server = Server(services, settings, listening)
     loop = asyncio.get_running_loop()
     for number in _SIGNALS:
         loop.add_signal_handler(number, server.stop)
-    starting = asyncio.create_task(_start_engine(server.page.greeted, manager))
-    watching = asyncio.create_task(manager.watch(_tell))
+    starting = asyncio.create_task(_start_engine(server.page.greeted, engine))
+    watching = asyncio.create_task(engine.watch(_tell))
     try:
         await server.run()
     finally:
         starting.cancel()
         watching.cancel()
         # Together: an experiment that ends must find that the engine is not to come back.
-        await asyncio.gather(manager.end(), services.lab.end())
+        await asyncio.gather(engine.end(), services.lab.end())
         services.store.close()
 
 
@@ -103,46 +108,21 @@ def _tell(status: EngineStatus) -> None:
         print(line, flush=True)
 
 
-def _services(settings: Settings) -> tuple[Any, Any]:
-    from chatapp.application.engine_manager import EngineManager
-    from chatapp.application.experiments.experiments import Experiments
-    from chatapp.application.live_replies import LiveReplies
-    from chatapp.application.model_manager import ModelManager
-    from chatapp.application.monitor import Monitor
-    from chatapp.application.services import Services
-    from chatapp.chat.auto import Auto
-    from chatapp.chat.store import Store
-    from chatapp.measure.machine.sampler import MemorySampler
-    from chatapp.measure.machine.setting import setting_of
-
-    store = Store(locations.store(settings.data_dir))
-    manager = EngineManager(settings)
-    auto = Auto(store, lambda: setting_of(manager.status(), settings.engine_args))
-    replies = LiveReplies(store, manager, auto.choose)
-    cpu = settings.device == "cpu"
-    sampler = MemorySampler(manager.pids, None if cpu else settings.engine_args)
-    lab = Experiments(store, manager, auto, settings)
-    own = store.preference("own_pair", "")
-    shelf = ModelManager(settings, manager, store.set_preference, own)
-    monitor = Monitor(sampler.sample, manager)
-    return Services(store, manager, replies, monitor, lab, shelf), manager
-
-
-async def _start_engine(greeted: asyncio.Event, manager: Any) -> None:
+async def _start_engine(greeted: asyncio.Event, engine: EngineManager) -> None:
     """A page that is being drawn goes first; with none in sight the engine does not wait."""
     try:
         await asyncio.wait_for(greeted.wait(), _PAGE_FIRST_S)
     except TimeoutError:
         pass
-    await manager.start()
-    _tell_of_orphans(manager)
+    await engine.start()
+    _tell_of_orphans(engine)
 
 
-def _tell_of_orphans(manager: Any) -> None:
+def _tell_of_orphans(engine: EngineManager) -> None:
     from chatapp.ui.panes.left_behind import sentence
 
     texts = Texts(system_language())
-    for orphan in manager.orphans:
+    for orphan in engine.orphans:
         print(sentence(texts, orphan), texts("orphan.on_page"), flush=True)
 
 

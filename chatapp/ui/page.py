@@ -53,7 +53,6 @@ class Page:
         self._snapshots = Snapshots(services.store, services.lab.auto.evidence)
         self._experiments = ExperimentsPage(services.store, services.lab, settings)
         self._draw = ViewBuilder(services, self._experiments, lambda: self.revision)
-        services.lab.chatting = lambda: bool(self._live.ids())
         services.lab.changed = self._live.changed = self._touch
         self._revision = 0
         self.greeted = asyncio.Event()
