@@ -40,7 +40,7 @@ from chatapp.units import GIB
 CARDS = (8, 12, 16, 24, 32, 48)
 PUBLISHED = "published"
 HIDDEN_KEY = "$EAGLECHAT_KEY"
-_LOOK_EVERY_S = 2.0
+LOOK_EVERY_S = 2.0
 _log = logging.getLogger(__name__)
 
 
@@ -202,7 +202,7 @@ class ModelManager:
         """Whether a pair is here, else the bytes of it that are. Looked at anew every few
         seconds only: it opens files."""
         at, here, begun = self._seen.get(name, (0.0, False, 0))
-        if time.monotonic() - at > _LOOK_EVERY_S:
+        if time.monotonic() - at > LOOK_EVERY_S:
             try:
                 here, begun = bool(locate(name, self._models)), 0
             except PairError:
