@@ -16,23 +16,23 @@ function markView() {
 }
 
 function forms(data) {
-  if (data.act !== "lab") return {};
+  if (data.act !== "experiments") return {};
   const fields = {};
-  for (const form of document.querySelectorAll("form[data-lab]")) {
-    for (const field of form.elements) if (field.name) fields[form.dataset.lab === "bench" && field.name === "tokens" ? "bench_tokens" : field.name] = field.value;
+  for (const form of document.querySelectorAll("form[data-experiment]")) {
+    for (const field of form.elements) if (field.name) fields[form.dataset.experiment === "bench" && field.name === "tokens" ? "bench_tokens" : field.name] = field.value;
   }
   return fields;
 }
 
 document.addEventListener("submit", (event) => {
-  const form = event.target.closest("form[data-lab]");
+  const form = event.target.closest("form[data-experiment]");
   if (!form) return;
   event.preventDefault();
-  act("lab", { what: form.dataset.lab, ...forms({ act: "lab" }) });
+  act("experiments", { what: form.dataset.experiment, ...forms({ act: "experiments" }) });
 });
 
 document.addEventListener("keydown", (event) => {
-  if (!event.target.closest?.("form[data-lab] textarea") || event.key !== "Enter" || event.shiftKey) return;
+  if (!event.target.closest?.("form[data-experiment] textarea") || event.key !== "Enter" || event.shiftKey) return;
   if (event.isComposing || event.keyCode === 229) return;
   event.preventDefault();
   event.target.form.requestSubmit();

@@ -29,7 +29,7 @@ function heard(news) {
   if (app && app !== news.app) return location.reload();
   app = news.app;
   for (const place of ["foot", "card", "start", "memory", "engine", "strip-memory"]) fill(byId(`ec-${place}`), news[place]);
-  if (news.models) fill(byId("ec-shelf"), news.models);
+  if (news.models) fill(byId("ec-models-pane"), news.models);
   if (hub.sequence && hub.revision !== news.revision) {
     hub.revision = news.revision;
     act("refresh");

@@ -23,8 +23,8 @@ class Services:
     engine: EngineManager
     replies: LiveReplies
     monitor: Monitor
-    lab: Experiments
-    shelf: ModelManager | None = None
+    experiments: Experiments
+    models: ModelManager | None = None
 
 
 def open_services(settings: Settings) -> Services:

@@ -96,7 +96,7 @@ async def _serve(listening: socket.socket, settings: Settings) -> None:
         starting.cancel()
         watching.cancel()
         # Together: an experiment that ends must find that the engine is not to come back.
-        await asyncio.gather(engine.end(), services.lab.end())
+        await asyncio.gather(engine.end(), services.experiments.end())
         services.store.close()
 
 

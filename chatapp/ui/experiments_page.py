@@ -49,8 +49,8 @@ class ExperimentForms:
 
 
 class ExperimentsPage:
-    def __init__(self, store: Store, lab: Experiments, settings: Settings) -> None:
-        self._store, self._lab = store, lab
+    def __init__(self, store: Store, experiments: Experiments, settings: Settings) -> None:
+        self._store, self._experiments = store, experiments
         self._folder = locations.bench(settings.data_dir)
         self._actions: Mapping[str, Callable[[ExperimentForms, Payload], Views]] = {
             "open": self._open,
@@ -85,7 +85,7 @@ class ExperimentsPage:
         kinds: tuple[Kind, ...] = (
             ("compare",) if payload.text("view") == "compare" else ("bench", "tune")
         )
-        running = next((kind for kind in kinds if self._lab.running == kind), kinds[0])
+        running = next((kind for kind in kinds if self._experiments.running == kind), kinds[0])
         async for view in self._follow(bench, running):
             yield view
 
@@ -109,40 +109,40 @@ class ExperimentsPage:
 
     async def _compare(self, bench: ExperimentForms, payload: Payload) -> Views:
         bench.shown = None
-        self._lab.compare(self._plan(bench.compare))
+        self._experiments.compare(self._plan(bench.compare))
         async for view in self._follow(bench, "compare"):
             yield view
 
     async def _cancel(self, bench: ExperimentForms, payload: Payload) -> Views:
-        kind = self._lab.running
-        await self._lab.cancel()
+        kind = self._experiments.running
+        await self._experiments.cancel()
         yield self._pane(bench, _PANE[kind]) if kind else {}
 
     async def _show(self, bench: ExperimentForms, payload: Payload) -> Views:
-        bench.shown = self._lab.comparisons.one(payload.number("id"))
+        bench.shown = self._experiments.comparisons.one(payload.number("id"))
         yield self._pane(bench, "compare")
 
     async def _forget(self, bench: ExperimentForms, payload: Payload) -> Views:
-        self._lab.comparisons.delete(payload.number("id"))
+        self._experiments.comparisons.delete(payload.number("id"))
         if bench.shown and bench.shown.id == payload.number("id"):
             bench.shown = None
         yield self._pane(bench, "compare")
 
     async def _bench(self, bench: ExperimentForms, payload: Payload) -> Views:
-        self._lab.bench(self._job(bench.benchmark))
+        self._experiments.bench(self._job(bench.benchmark))
         async for view in self._follow(bench, "bench"):
             yield view
 
     async def _tune(self, bench: ExperimentForms, payload: Payload) -> Views:
         own = self._store.recent_prompts(tune.PROMPTS)
         prompts = tune.prompts_of(own, self._files(bench.benchmark), tune.PROMPTS)
-        encoded = tune.encoded(self._lab.prompt(), prompts, tune.MAX_TOKENS)
-        self._lab.tune(encoded, tune.TREES, tune.MAX_TOKENS)
+        encoded = tune.encoded(self._experiments.prompt(), prompts, tune.MAX_TOKENS)
+        self._experiments.tune(encoded, tune.TREES, tune.MAX_TOKENS)
         async for view in self._follow(bench, "tune"):
             yield view
 
     async def _apply(self, bench: ExperimentForms, payload: Payload) -> Views:
-        self._lab.apply()
+        self._experiments.apply()
         yield self._pane(bench, "bench")
 
     # Showing and following
@@ -151,7 +151,7 @@ class ExperimentsPage:
         pane = _PANE[kind]
         if old := bench.readers.pop(pane, None):
             old.close()
-        experiment = self._lab.of(kind)
+        experiment = self._experiments.of(kind)
         if experiment is None or experiment.latest.value.ended:
             yield self._pane(bench, pane)
             return
@@ -167,21 +167,21 @@ class ExperimentsPage:
     def _pane(self, bench: ExperimentForms, name: str) -> dict[str, Markup]:
         if name == "compare":
             return {"compare": self._compare_pane(bench)}
-        lab = self._lab
+        experiments = self._experiments
         return {
             "bench": benchmark.pane(
                 bench.texts,
                 bench.benchmark,
-                lab.mt_bench.latest.value if lab.mt_bench else None,
-                lab.race.latest.value if lab.race else None,
+                experiments.mt_bench.latest.value if experiments.mt_bench else None,
+                experiments.race.latest.value if experiments.race else None,
                 self._folder,
-                lab.running,
-                lab.setting().pair,
+                experiments.running,
+                experiments.setting().pair,
             )
         }
 
     def _compare_pane(self, bench: ExperimentForms) -> Markup:
-        experiment = self._lab.comparison
+        experiment = self._experiments.comparison
         state = experiment.latest.value if experiment else None
         if state is not None and state.ended and bench.shown is None:
             made = state.so_far.comparison
@@ -189,16 +189,16 @@ class ExperimentsPage:
         shown = bench.shown
         words = ""
         if shown is not None:
-            verdict = self._lab.auto.verdict(shown.language, shown.kind)
+            verdict = self._experiments.auto.verdict(shown.language, shown.kind)
             words = verdict_words(bench.texts, verdict)
-        kept, device = self._lab.comparisons.all(20), self._lab.setting().device
-        prompt, form = self._lab.prompt, bench.compare
+        kept, device = self._experiments.comparisons.all(20), self._experiments.setting().device
+        prompt, form = self._experiments.prompt, bench.compare
         return compare.pane(bench.texts, form, state, shown, kept, prompt, words, device)
 
     # Reading
 
     def _files(self, form: benchmark.BenchmarkForm) -> Sequence[Path]:
-        chosen = form.questions or set_for(self._lab.setting().pair)
+        chosen = form.questions or set_for(self._experiments.setting().pair)
         return reports.question_files(chosen, self._folder)
 
     def _job(self, form: benchmark.BenchmarkForm) -> Job:
@@ -230,7 +230,7 @@ class ExperimentsPage:
             )
 
     def _plan(self, form: compare.CompareForm) -> ComparisonPlan:
-        prompt, how = self._lab.prompt(), (form.rounds, form.tokens, form.temperature)
+        prompt, how = self._experiments.prompt(), (form.rounds, form.tokens, form.temperature)
         if form.until is None:
             return plan_of_text(prompt, form.prompt, *how)
         return plan_of(prompt, self._said(form.until), *how)

@@ -50,10 +50,10 @@ class Page:
         self._settings = settings
         self._tabs = Tabs()
         self._live = services.replies
-        self._snapshots = Snapshots(services.store, services.lab.auto.evidence)
-        self._experiments = ExperimentsPage(services.store, services.lab, settings)
+        self._snapshots = Snapshots(services.store, services.experiments.auto.evidence)
+        self._experiments = ExperimentsPage(services.store, services.experiments, settings)
         self._draw = ViewBuilder(services, self._experiments, lambda: self.revision)
-        services.lab.changed = self._live.changed = self._touch
+        services.experiments.changed = self._live.changed = self._touch
         self._revision = 0
         self.greeted = asyncio.Event()
         self.actions: Mapping[str, Action] = {
@@ -74,7 +74,7 @@ class Page:
             "end_orphan": Action(self._end_orphan),
             "language": Action(self._language),
             "theme": Action(self._theme),
-            "lab": Action(self._lab),
+            "experiments": Action(self._experiment),
             "models": Action(self._models),
         }
 
@@ -220,7 +220,7 @@ class Page:
         tab.stepped ^= {payload.number("id")}
         yield self._draw.history(tab, self._look(tab))
 
-    async def _lab(self, tab: Tab, payload: Payload) -> Views:
+    async def _experiment(self, tab: Tab, payload: Payload) -> Views:
         """Whatever is done in the Compare and Benchmark panes."""
         acted = self._experiments.act(self._draw.on_bench(tab), payload)
         async with aclosing(acted) as views:  # type: ignore[type-var]
@@ -231,8 +231,8 @@ class Page:
 
     async def _models(self, tab: Tab, payload: Payload) -> Views:
         """Whatever is done in the Models pane, which the pulse keeps up to date."""
-        if self.services.shelf is not None:
-            await models_page.act(self.services.shelf, payload)
+        if self.services.models is not None:
+            await models_page.act(self.services.models, payload)
             self._touch()
         yield self._around(tab)
 

@@ -155,14 +155,14 @@ class ViewBuilder:
         }
 
     def _step_view(self, tab: Tab, message: Message) -> Markup:
-        trace = self._services.lab.traces.of(message.id)
-        return step_view(tab.texts, trace, message.text, self._services.lab.prompt())
+        trace = self._services.experiments.traces.of(message.id)
+        return step_view(tab.texts, trace, message.text, self._services.experiments.prompt())
 
     def verdict(self, tab: Tab, snapshot: Snapshot) -> Markup:
         """The verdict about this conversation's next reply, and the averages."""
         return evidence.panel(
             tab.texts,
-            self._services.lab.auto.next_verdict(snapshot.messages, snapshot.evidence),
+            self._services.experiments.auto.next_verdict(snapshot.messages, snapshot.evidence),
             averages_of(snapshot.messages),
             snapshot.evidence.averages,
             self._services.engine.status().simulated_accept_length,

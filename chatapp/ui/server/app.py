@@ -65,7 +65,7 @@ def _lay_out(blank: View, actions: Iterable[str]) -> dict[str, Any]:
                 with gr.Column(elem_id=f"ec-{name}"):
                     pane(name)
             with gr.Column(elem_id="ec-models"):
-                _mount("shelf")
+                _mount("models-pane")
             with gr.Column(elem_id="ec-scroll"):
                 pane("transcript")
                 _mount("start")

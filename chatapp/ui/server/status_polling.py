@@ -29,11 +29,11 @@ class StatusPolling:
         language = request.query_params.get("language")
         texts = Texts(language) if language in LANGUAGES else self._page.texts()
         moment = await self._page.services.monitor.look()
-        news, shelf = self.beat(texts, moment), self._page.services.shelf
-        if shelf is not None:
-            news["foot"] += models.invitation(texts, shelf)
+        news, manager = self.beat(texts, moment), self._page.services.models
+        if manager is not None:
+            news["foot"] += models.invitation(texts, manager)
             if request.query_params.get("view") == "models":
-                news["models"] = models.pane(texts, shelf, moment)
+                news["models"] = models.pane(texts, manager, moment)
         return JSONResponse(news, headers={"Cache-Control": "no-store"})
 
     def beat(self, texts: Texts, moment: Moment) -> dict[str, Any]:
