@@ -8,7 +8,8 @@ waits, visibly, and goes on by itself once it is.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+import secrets
+from collections.abc import Callable
 from contextlib import suppress
 
 from chatapp.application.app_engine import AppEngine
@@ -17,7 +18,7 @@ from chatapp.chat.history import FittedPrompt, check_length, fit
 from chatapp.chat.messages import check_message
 from chatapp.chat.store import Store
 from chatapp.chat.turns import Choose, Turn, Turns
-from chatapp.domain import Chunk, EngineState, Sampling, SpeculationMode
+from chatapp.domain import EngineState, Sampling, SpeculationMode
 from chatapp.errors import EngineError, InputError
 
 _POLL_S = 0.1
@@ -30,6 +31,7 @@ class LiveReplies:
     def __init__(self, store: Store, engine: AppEngine, choose: Choose | None = None) -> None:
         self.changed: Callable[[], None] = lambda: None
         self._store, self._engine, self._turns = store, engine, Turns(store, choose)
+        self._app = secrets.token_hex(4)  # others behind the same gateway count from 1 as well
         self._live: dict[int, LiveReply] = {}
 
     def get(self, conversation_id: int | None) -> LiveReply | None:
@@ -86,7 +88,9 @@ class LiveReplies:
             turn,
             self._store,
             ready=lambda: self._ready(turn),
-            stream=self._stream,
+            stream=lambda prompt, sampling, speculation: self._engine.client.stream(
+                prompt.ids, sampling, speculation, f"{self._app}-{turn.conversation_id}"
+            ),
             sampling=sampling or Sampling(),
             simulated=lambda: self._engine.status().simulated_accept_length,
             owner=owner,
@@ -105,11 +109,6 @@ class LiveReplies:
             await asyncio.sleep(_POLL_S)
         prompt, said = self._engine.prompt(), self._turns.said(turn)
         return await asyncio.to_thread(fit, prompt, said)
-
-    def _stream(
-        self, prompt: FittedPrompt, sampling: Sampling, speculation: bool
-    ) -> AsyncGenerator[Chunk]:
-        return self._engine.client.stream(prompt.ids, sampling, speculation)
 
     def _check_length(self, message: str) -> None:
         """An engine elsewhere that cannot be asked now is asked before it answers."""

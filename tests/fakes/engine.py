@@ -108,7 +108,7 @@ class ScriptedEngine:
         return "".join(map(chr, ids))
 
     async def stream(
-        self, ids: Sequence[int], sampling: Sampling, speculation: bool
+        self, ids: Sequence[int], sampling: Sampling, speculation: bool, conversation: str = ""
     ) -> AsyncIterator[Chunk]:
         self.asked.append(Asked(tuple(ids), sampling, speculation))
         self.open_now += 1

@@ -60,6 +60,7 @@ class Script:
     before_failing: float = 0.0
     finish_reason: str | None = "stop"
     asked: list[tuple[list[int], Sampling, bool]] = field(default_factory=list)
+    conversations: list[str] = field(default_factory=list)
     closed: int = 0
 
     @property
@@ -73,9 +74,14 @@ class Script:
         return EngineStatus(self.state, "scripted")
 
     async def stream(
-        self, prompt_ids: Sequence[int], sampling: Sampling, speculation: bool
+        self,
+        prompt_ids: Sequence[int],
+        sampling: Sampling,
+        speculation: bool,
+        conversation: str = "",
     ) -> AsyncIterator[Chunk]:
         self.asked.append((list(prompt_ids), sampling, speculation))
+        self.conversations.append(conversation)
         try:
             for at in range(len(self.words)):
                 await asyncio.sleep(self.gap)
@@ -414,6 +420,16 @@ async def test_a_first_message_makes_its_conversation_or_nothing(
     with pytest.raises(StoreError):
         await replies.send(None, "hello")
     assert store.conversations() == [store.conversation(made.id)]
+
+
+async def test_a_gateway_can_tell_the_conversations_of_all_apps_apart(store: Store) -> None:
+    engine = Script()
+    one, two = (store.create_conversation("").id for _ in range(2))
+    for replies in (LiveReplies(store, engine), LiveReplies(store, engine)):
+        for chat in (one, one, two):
+            await last(await replies.send(chat, "hello"))
+    first, again, other, *others = engine.conversations
+    assert first == again != other and {first, other}.isdisjoint(others)
 
 
 async def test_a_reply_for_the_terminal_is_kept_nowhere(store: Store) -> None:

@@ -74,7 +74,7 @@ class Scripted:
         return [0] * sum(len(text) for _, text in messages)
 
     async def stream(
-        self, ids: Sequence[int], sampling: Sampling, speculation: bool
+        self, ids: Sequence[int], sampling: Sampling, speculation: bool, conversation: str
     ) -> AsyncIterator[Chunk]:
         self.asked.append(speculation)
         for n in range(1, len(self.words) + 1):

@@ -3,12 +3,12 @@
 ``/v1/models`` proves the key and names the model, ``/server_info`` tells drafter, tree and
 what our plug-in reports, and two replies of a few tokens, one with speculation and one
 without, prove that it generates and show what its streams tell. Behind a gateway some of the
-answers may be missing; what nobody tells is None or empty.
+answers may be missing (``gateway``); what nobody tells is None or empty.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,8 @@ import httpx
 from chatapp.domain import Tree
 from chatapp.engine.client import OFF
 from chatapp.engine.process.warmup import Switch
+from chatapp.engine.remote.address import Address
+from chatapp.engine.remote.remote_client import connection
 
 _TRIAL: Json = {"text": "1 2 3", "sampling_params": {"temperature": 0.0, "max_new_tokens": 4}}
 _PLUGIN = "eaglechat_plugin"
@@ -53,14 +55,26 @@ class Capabilities:
         return self.context_length - (self.tree.reserved_tokens if self.tree else 0)
 
 
-async def ask(client: httpx.AsyncClient) -> Capabilities:
-    """Raises httpx.HTTPError, or ValueError, KeyError, TypeError for an answer that is none."""
-    models = await _get(client, "/v1/models")
-    info = await _told(client, "/server_info")
-    model_info = info if "model_path" in info else await _told(client, "/model_info")
-    loads = await _told(client, "/v1/loads")
+async def ask(client: httpx.AsyncClient, behind: Sequence[Address] = ()) -> Capabilities:
+    """Of an engine, or of a gateway with these engines ``behind`` it, the first of which is
+    asked what gateways keep to themselves; its replies come through the gateway. Raises
+    httpx.HTTPError, or ValueError, KeyError, TypeError for an answer that is none."""
+    if behind:
+        async with httpx.AsyncClient(**connection(behind[0])) as engine:
+            told = await _tells(engine)
+    else:
+        told = await _tells(client)
     with_it, without = [await _trial(client, speculation) for speculation in (True, False)]
-    return read(models, {**model_info, **info}, loads, with_it, without)
+    return read(*told, with_it, without)
+
+
+async def _tells(client: httpx.AsyncClient) -> tuple[Json, Json, Json]:
+    """Of its models, of itself, and how full it is. smg passes one question on, by its name of
+    earlier days."""
+    models = await _get(client, "/v1/models")
+    info = await _told(client, "/server_info") or await _told(client, "/get_server_info")
+    model_info = info if "model_path" in info else await _told(client, "/model_info")
+    return models, {**model_info, **info}, await _told(client, "/v1/loads")
 
 
 def read(models: Json, info: Json, loads: Json, with_it: Json, without: Json) -> Capabilities:

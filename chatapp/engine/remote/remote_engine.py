@@ -20,11 +20,12 @@ from chatapp.domain import Elsewhere, EngineState, EngineStatus, Notice, Prompt
 from chatapp.engine.remote.address import Address
 from chatapp.engine.remote.capabilities import Capabilities, ask, identity
 from chatapp.engine.remote.files import prompt_of
+from chatapp.engine.remote.gateway import engines_behind
 from chatapp.engine.remote.remote_client import RemoteClient, connection, fault
-from chatapp.errors import EngineError
+from chatapp.errors import EngineError, ProductError
 
 LOOK_EVERY_S = 2.0
-_FAULTS = (httpx.HTTPError, ValueError, KeyError, TypeError, IndexError, EngineError)
+_FAULTS = (httpx.HTTPError, ValueError, KeyError, TypeError, IndexError)
 _log = logging.getLogger(__name__)
 
 
@@ -33,6 +34,7 @@ class RemoteEngine:
 
     def __init__(self, address: Address, data_dir: Path) -> None:
         self._address, self._data_dir = address, data_dir
+        self._identity: tuple[str, int | None] | None = None
         self._known: Capabilities | None = None
         self._prompt: Prompt | None = None
         self._task: asyncio.Task[None] | None = None
@@ -100,6 +102,8 @@ class RemoteEngine:
             while True:
                 try:
                     await self._look(client)
+                except ProductError as error:
+                    self._lose(error)
                 except _FAULTS as error:
                     self._lose(fault(error, self._address))
                 with suppress(TimeoutError):  # not wait_for, which can lose a cancellation
@@ -110,12 +114,13 @@ class RemoteEngine:
     async def _look(self, client: httpx.AsyncClient) -> None:
         """All is asked anew where anything may have changed."""
         models = (await client.get("/v1/models")).raise_for_status().json()
-        known = self._known
-        same = known is not None and identity(models) == (known.model, known.context_length)
+        same, self._identity = identity(models) == self._identity, identity(models)
         if same and self._status.state is EngineState.READY:
             return
-        found = await ask(client)
-        self._prompt = await asyncio.to_thread(prompt_of, self._address, found, self._data_dir)
+        behind = await engines_behind(client, self._address)
+        found = await ask(client, behind)
+        places = behind or [self._address]
+        self._prompt = await asyncio.to_thread(prompt_of, places, found, self._data_dir)
         self._take(found)
 
     def _take(self, found: Capabilities) -> None:
@@ -153,7 +158,7 @@ class RemoteEngine:
             return _notice("other_engine", before=before.model, now=found.model)
         return _notice("restarted" if before.run != found.run else "back")
 
-    def _lose(self, error: EngineError) -> None:
+    def _lose(self, error: ProductError) -> None:
         if self._status.state is EngineState.READY:
             _log.warning("the engine elsewhere was lost: %s", error)
         self._status = replace(

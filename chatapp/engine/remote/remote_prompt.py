@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import groupby
 from typing import Any
 
@@ -24,11 +25,12 @@ _LONGEST = 8  # tokens of a character and of the one before it
 
 
 class RemotePrompt:
-    """``client`` is at the engine's address, with its key. All of it waits for answers, so it
-    belongs in a thread; every failure of the engine is an EngineError."""
+    """``clients`` are at the addresses of engines that are alike, with their key; the first that
+    can be reached is asked. All of it waits for answers, so it belongs in a thread; every failure
+    of the engine is an EngineError."""
 
-    def __init__(self, client: httpx.Client, context_length: int) -> None:
-        self._client = client
+    def __init__(self, clients: Sequence[httpx.Client], context_length: int) -> None:
+        self._clients = clients
         self.context_length = context_length
         self._special: dict[int, str] = {}
         self._plain: set[int] = set()
@@ -114,12 +116,19 @@ class RemotePrompt:
 
     def _ask(self, what: str, body: dict[str, Any], field: str) -> list[Any]:
         try:
-            answer = self._client.post(f"/{what}", json=body)
+            answer = self._answer(f"/{what}", body)
             if answer.status_code == 400:
                 raise PairError("pair_template", reason=_reason(answer))
             return list(answer.raise_for_status().json()[field])
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
             raise EngineError("remote_not_told", path=f"/{what}") from error
+
+    def _answer(self, path: str, body: dict[str, Any]) -> httpx.Response:
+        *others, last = self._clients
+        for client in others:
+            with suppress(httpx.TransportError):
+                return client.post(path, json=body)
+        return last.post(path, json=body)
 
 
 def _parts(run: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
