@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from chatapp.chat.choices import tuned, with_choices
+from chatapp.chat.choices import careful_choices, tuned, with_choices
 from chatapp.domain import Card, Pair
+from chatapp.engine.planning.careful import Setup, careful, spared
 from chatapp.engine.planning.planner import AUTO, look, make_plan, set_up
 from chatapp.pairs.choice import start_name
 from chatapp.pairs.files.folders import ModelFolders
@@ -23,3 +24,11 @@ def find_pair(settings: Settings, card: Card | None = None) -> Pair:
     check(pair)
     card = card or look(settings)
     return pair if card is None else set_up(pair, make_plan(card, planned(pair), settings.preset))
+
+
+def find_setup(settings: Settings, card: Card | None = None) -> Setup:
+    """How the engine is started: that pair with the cautions that were kept. Raises
+    PairError."""
+    names, card = careful_choices(settings), card or look(settings)
+    pair = find_pair(settings, spared(card) if card and "memory" in names else card)
+    return careful(pair, settings.engine_args, names)

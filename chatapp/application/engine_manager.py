@@ -15,14 +15,13 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from chatapp import locations
-from chatapp.application.chosen_pair import find_pair
+from chatapp.application.chosen_pair import find_pair, find_setup
 from chatapp.application.recovery import Recovery
-from chatapp.chat.choices import careful_choices
 from chatapp.devices import Device, engine_device
 from chatapp.domain import Card, Caution, EngineState, EngineStatus, Pair, Prompt
 from chatapp.engine.client import EngineClient
 from chatapp.engine.engine import Engine
-from chatapp.engine.planning.careful import Setup, careful, cautions, spared
+from chatapp.engine.planning.careful import Setup, cautions
 from chatapp.engine.planning.planner import look
 from chatapp.engine.process.local_engine import LocalEngine
 from chatapp.engine.process.orphans import Orphan, end, left_behind
@@ -47,7 +46,6 @@ class EngineManager:
         self._busy = asyncio.Lock()
         self._recovery = Recovery()
         self._broken: EngineStatus | None = None
-        self._careful: tuple[str, ...] = ()
         self._setup: Setup | None = None
         self._orphans: tuple[Orphan, ...] = ()
         self._card: Card | None = None
@@ -136,7 +134,8 @@ class EngineManager:
         if self._engine is None:
             state = EngineState.STARTING if self._starting else EngineState.STOPPED
             return EngineStatus(state, self._name())
-        status, broken = replace(self._engine.status(), careful=self._careful), self._broken
+        status, broken = self._engine.status(), self._broken
+        status = replace(status, careful=self._setup.cautions if self._setup else ())
         if self._starting and status.state in (EngineState.STOPPED, EngineState.FAILED):
             status = replace(status, state=EngineState.STARTING, failure=None, failure_values={})
         if broken is not None and status.state is EngineState.STARTING:
@@ -148,8 +147,7 @@ class EngineManager:
     def _offers(self, broken: EngineStatus) -> tuple[Caution, ...]:
         if self._setup is None or broken.failure is None:
             return ()
-        pair, card = self._setup.pair, self._card
-        return cautions(broken.failure, pair, card, self._careful)
+        return cautions(broken.failure, self._setup.pair, self._card, self._setup.cautions)
 
     @property
     def orphans(self) -> tuple[Orphan, ...]:
@@ -226,17 +224,14 @@ class EngineManager:
         address = address_of(self._settings)
         if address is None:
             return None
-        self._setup, self._card, self._careful = None, None, ()
+        self._setup = self._card = None
         return RemoteEngine(address, self._settings.data_dir)
 
     async def _launch(self) -> Engine:
         self._card = await asyncio.to_thread(look, self._settings)
-        self._careful = await asyncio.to_thread(careful_choices, self._settings)
         device = await asyncio.to_thread(engine_device, self._settings)
-        card = spared(self._card) if self._card and "memory" in self._careful else self._card
-        pair = await asyncio.to_thread(find_pair, self._settings, card)
-        setup = self._setup = careful(pair, self._settings.engine_args, self._careful)
-        log = locations.engine_log(self._settings.data_dir)
+        setup = await asyncio.to_thread(find_setup, self._settings, self._card)
+        log, self._setup = locations.engine_log(self._settings.data_dir), setup
         engine = LocalEngine(setup.pair, device, log, setup.arguments, setup.speculation)
         await asyncio.to_thread(engine.prompt)
         return engine

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 
 from chatapp import locations
-from chatapp.application.chosen_pair import find_pair
+from chatapp.application.chosen_pair import find_pair, find_setup
 from chatapp.chat.choices import with_choices
 from chatapp.commands.start_line import shown_start
 from chatapp.devices import engine_device
@@ -137,13 +137,13 @@ def _is_wanted(settings: Settings, info: dict[str, Any]) -> bool:
 
 @asynccontextmanager
 async def _own(settings: Settings, say: Say) -> AsyncIterator[Answerer]:
-    pair, device = find_pair(settings), engine_device(settings)
-    prompt = ChatPrompt.of(pair)
+    setup, device = find_setup(settings), engine_device(settings)
+    prompt = ChatPrompt.of(setup.pair)
     log = locations.ask_log(settings.data_dir)
     log.parent.mkdir(parents=True, exist_ok=True)
     _remove_old_logs(log)
-    engine = LocalEngine(pair, device, log, settings.engine_args)
-    say("starting", pair=pair.name, device=device)
+    engine = LocalEngine(setup.pair, device, log, setup.arguments, setup.speculation)
+    say("starting", pair=setup.pair.name, device=device)
     try:
         await engine.start()
         async with shown_start(engine.status):

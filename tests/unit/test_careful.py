@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from chatapp import locations
+from chatapp.application.chosen_pair import find_pair, find_setup
 from chatapp.chat.choices import careful_choices, keep_caution
 from chatapp.chat.store import Store
 from chatapp.domain import Card, EngineState, EngineStatus, Pair, Tree
@@ -97,3 +98,15 @@ def test_a_choice_is_kept_until_it_is_taken_back(data_dir: Path) -> None:
     store = Store(locations.store(data_dir))
     keep_caution(store, None)
     assert careful_choices(settings) == ()
+
+
+def test_the_engine_is_set_up_as_was_chosen(data_dir: Path) -> None:
+    settings = Settings(data_dir=data_dir, pair="pocket", device="cpu", engine_args=("--a", "1"))
+    usual = find_setup(settings)
+    assert (usual.pair, usual.arguments, usual.cautions) == (find_pair(settings), ("--a", "1"), ())
+    store = Store(locations.store(data_dir))
+    for name in ("tree", "draft"):
+        keep_caution(store, name)
+    setup = find_setup(settings)
+    assert (setup.pair.tree, setup.speculation) == (Tree(3, 1, 4), False)
+    assert setup.cautions == ("tree", "draft")

@@ -11,6 +11,7 @@ import pytest
 from chatapp.application import engine_manager as keeper_module
 from chatapp.application.engine_manager import EngineManager
 from chatapp.domain import EngineState, EngineStatus, Pair, Tree
+from chatapp.engine.planning.careful import Setup
 from chatapp.errors import EngineError
 from chatapp.settings import Settings
 
@@ -46,6 +47,7 @@ def manager(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> EngineManager:
     Recorded.done, Recorded.fails = [], False
     monkeypatch.setattr(keeper_module, "LocalEngine", Recorded)
     monkeypatch.setattr(keeper_module, "find_pair", lambda settings, card=None: PAIR)
+    monkeypatch.setattr(keeper_module, "find_setup", lambda *_: Setup(PAIR))
     monkeypatch.setattr(keeper_module, "engine_device", lambda settings: "cpu")
     return EngineManager(Settings(data_dir=tmp_path))
 

@@ -11,6 +11,7 @@ import pytest
 from chatapp.application import engine_manager as keeper_module
 from chatapp.application.engine_manager import EngineManager
 from chatapp.domain import EngineState, EngineStatus
+from chatapp.engine.planning.careful import Setup
 from chatapp.errors import EngineError, PairError, error_words
 from chatapp.settings import Settings
 from chatapp.texts import LANGUAGES, Texts
@@ -45,7 +46,7 @@ class Dead:
 def manager(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> EngineManager:
     Dead.go = asyncio.Event()
     monkeypatch.setattr(keeper_module, "LocalEngine", Dead)
-    monkeypatch.setattr(keeper_module, "find_pair", lambda settings, card=None: PAIR)
+    monkeypatch.setattr(keeper_module, "find_setup", lambda *_: Setup(PAIR))
     monkeypatch.setattr(keeper_module, "engine_device", lambda settings: "cpu")
     return EngineManager(Settings(data_dir=tmp_path))
 
@@ -69,7 +70,7 @@ async def test_what_stands_in_the_way_is_said_on_the_page(
     manager: EngineManager, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     """The last one is what a deleted ``.venv`` looks like."""
-    monkeypatch.setattr(keeper_module, "find_pair", raising(error))
+    monkeypatch.setattr(keeper_module, "find_setup", raising(error))
     await manager.start()
     status = manager.status()
     assert status.state is EngineState.FAILED and status.failure
@@ -84,9 +85,9 @@ async def test_what_stands_in_the_way_is_said_on_the_page(
 async def test_what_was_mended_is_taken_up_by_the_next_start(
     manager: EngineManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeper_module, "find_pair", raising(EngineError("engine_not_running")))
+    monkeypatch.setattr(keeper_module, "find_setup", raising(EngineError("engine_not_running")))
     await manager.start()
-    monkeypatch.setattr(keeper_module, "find_pair", lambda settings, card=None: PAIR)
+    monkeypatch.setattr(keeper_module, "find_setup", lambda *_: Setup(PAIR))
     Dead.go.set()
     await manager.restart()
     assert manager.status().state is EngineState.READY

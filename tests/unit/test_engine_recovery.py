@@ -11,6 +11,7 @@ import pytest
 from chatapp.application import engine_manager
 from chatapp.application.engine_manager import EngineManager
 from chatapp.domain import EngineState, EngineStatus
+from chatapp.engine.planning.careful import Setup
 from chatapp.settings import Settings
 from chatapp.texts import LANGUAGES, Texts
 from chatapp.ui.panes.engine_box import card
@@ -59,7 +60,7 @@ class Watched:
 async def watched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Watched:
     Breakable.made = []
     monkeypatch.setattr(engine_manager, "LocalEngine", Breakable)
-    monkeypatch.setattr(engine_manager, "find_pair", lambda settings, card=None: PAIR)
+    monkeypatch.setattr(engine_manager, "find_setup", lambda *_: Setup(PAIR))
     monkeypatch.setattr(engine_manager, "engine_device", lambda settings: "cpu")
     monkeypatch.setattr(engine_manager, "_POLL_S", 0.005)
     watched = Watched(EngineManager(Settings(data_dir=tmp_path)))

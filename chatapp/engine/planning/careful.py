@@ -32,11 +32,13 @@ _MAY_HELP = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """How an engine is started. ``arguments`` are SGLang's own beside those of the pair."""
+    """How an engine is started. ``arguments`` are SGLang's own beside those of the pair,
+    ``cautions`` name what was done about it here."""
 
     pair: Pair
     arguments: tuple[str, ...] = ()
     speculation: bool = True
+    cautions: tuple[str, ...] = ()
 
 
 def spared(card: Card) -> Card:
@@ -53,7 +55,7 @@ def careful(pair: Pair, arguments: tuple[str, ...], names: Collection[str]) -> S
         arguments += _NO_GRAPHS
     if "tree" in names and _tree_shrinks(pair):
         pair = replace(pair, tree=_SMALL)
-    return Setup(pair, arguments, speculation="draft" not in names)
+    return Setup(pair, arguments, "draft" not in names, tuple(names))
 
 
 def cautions(
