@@ -15,8 +15,8 @@ from chatapp.domain import Tree
 from chatapp.texts import LANGUAGES, Texts, system_language
 
 _PASSED_ON = ("test", "train")
-_TAKE_A_VALUE: tuple[str, ...] = ("--port", "--data-dir", "--device", "--pair", "--preset")
-_TAKE_A_VALUE += ("--language", "--engine-url", "--engine-key-file", "--engine-arg")
+_TAKE_A_VALUE: tuple[str, ...] = ("--port", "--data-dir", "--device", "--pair", "--drafter")
+_TAKE_A_VALUE += ("--preset", "--language", "--engine-url", "--engine-key-file", "--engine-arg")
 
 
 def parse(argv: Sequence[str], language: str | None = None) -> argparse.Namespace:
@@ -74,7 +74,8 @@ def _common(parser: argparse.ArgumentParser, texts: Texts) -> None:
     _option(parser, texts, "--port", type=int, metavar="N")
     _option(parser, texts, "--data-dir", metavar="DIR")
     _option(parser, texts, "--device", choices=("auto", "cpu", "cuda"))
-    _option(parser, texts, "--pair", metavar="NAME|TARGET_DIR,DRAFT_DIR")
+    _option(parser, texts, "--pair", metavar="NAME|TARGET_DIR[,DRAFT_DIR]")
+    _option(parser, texts, "--drafter", choices=("auto", "eagle3", "ngram"))
     _option(parser, texts, "--preset", metavar="NAME")
     _option(parser, texts, "--engine-url", metavar="URL")
     _option(parser, texts, "--engine-key-file", metavar="FILE")

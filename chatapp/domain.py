@@ -1,6 +1,7 @@
 """The nouns that all rooms share, as frozen data. Imports nothing of ours.
 
-Words: the *target* is the big model, the *draft* the EAGLE-3 head, a *pair* both.
+Words: the *target* is the big model, the *draft* the EAGLE-3 head, a *pair* both; a
+*drafter* is the way to guess tokens, with a draft (EAGLE3) or without one (NGRAM).
 A *verify step* is one forward pass of the target over the draft *tree*; its
 *accept length* is the number of tokens it gained, the bonus token included.
 """
@@ -50,7 +51,8 @@ class Tree:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A target with its draft, as folders on disk, and how they run best.
+    """A target with its draft, as folders on disk, and how they run best. ``drafter`` is
+    SGLang's name of it; ``draft`` is None for one that has no weights.
 
     ``arguments``: how the engine is set up for it on this machine's GPU, in SGLang's
     own words; empty: as published.
@@ -58,7 +60,7 @@ class Pair:
 
     name: str
     target: Path
-    draft: Path
+    draft: Path | None
     tree: Tree
     dtype: str
     context_length: int
@@ -309,12 +311,13 @@ class EngineStatus:
     its values (``errors.py``): of what ended it, and while it is STARTING of what made it be
     started again by itself. ``log_tail`` is the end of its log. ``careful`` names the
     cautions it runs with, ``offers`` are those that may help one that broke again.
-    ``elsewhere`` is set where somebody else runs it.
+    ``drafter`` is SGLang's name of it. ``elsewhere`` is set where somebody else runs it.
     """
 
     state: EngineState
     pair_name: str
     tree: Tree | None = None
+    drafter: str | None = None
     dtype: str = ""
     device: str = "cpu"
     address: str = ""

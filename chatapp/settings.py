@@ -43,6 +43,7 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     pair: str = Field(default="auto", min_length=1)
     preset: str = Field(default="auto", min_length=1)
+    drafter: Literal["auto", "eagle3", "ngram"] = "auto"
     engine_args: Annotated[tuple[str, ...], NoDecode] = ()
     engine_url: str | None = None
     engine_key: SecretStr | None = None

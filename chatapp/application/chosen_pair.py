@@ -5,10 +5,10 @@ from __future__ import annotations
 from chatapp.chat.choices import careful_choices, tuned, with_choices
 from chatapp.domain import Card, Pair
 from chatapp.engine.planning.careful import Setup, careful, spared
-from chatapp.engine.planning.planner import AUTO, look, make_plan, set_up
+from chatapp.engine.planning.planner import AUTO, drafter_of, look, make_plan, set_up
+from chatapp.pairs.check import check
 from chatapp.pairs.choice import start_name
 from chatapp.pairs.files.folders import ModelFolders
-from chatapp.pairs.fit.check import check
 from chatapp.pairs.locate import locate
 from chatapp.pairs.planned import planned
 from chatapp.settings import Settings
@@ -20,7 +20,7 @@ def find_pair(settings: Settings, card: Card | None = None) -> Pair:
     for the one that is looked at now. Raises PairError."""
     settings, models = with_choices(settings), ModelFolders(settings.data_dir)
     name = start_name(settings, models) if settings.pair == AUTO else settings.pair
-    pair = tuned(locate(name, models), settings)
+    pair = tuned(locate(name, models, drafter_of(settings)), settings)
     check(pair)
     card = card or look(settings)
     return pair if card is None else set_up(pair, make_plan(card, planned(pair), settings.preset))

@@ -24,6 +24,7 @@ from chatapp.engine.planning.presets import presets
 from chatapp.errors import InputError, PairError
 from chatapp.measure.machine.ledger import Ledger, ledger
 from chatapp.pairs.catalogue import POCKET, known_pairs
+from chatapp.pairs.check import check
 from chatapp.pairs.choice import meant_name
 from chatapp.pairs.download.download import Download
 from chatapp.pairs.download.download_progress import DownloadProgress
@@ -31,7 +32,6 @@ from chatapp.pairs.download.sources import NAMES as SOURCES
 from chatapp.pairs.download.sources import sources
 from chatapp.pairs.files.folders import ModelFolders
 from chatapp.pairs.files.shapes import PlannedPair
-from chatapp.pairs.fit.check import check
 from chatapp.pairs.locate import locate, repositories
 from chatapp.pairs.planned import planned, planned_known, planned_pair
 from chatapp.settings import Settings

@@ -1,4 +1,4 @@
-"""What was chosen on the page: pair, preset, an engine elsewhere, the tree found to be fastest.
+"""What was chosen on the page: pair, preset, drafter, an engine elsewhere, the fastest tree.
 
 Every command goes by it. They read without opening the Store: that would settle replies
 which a running app is just writing.
@@ -20,7 +20,7 @@ from chatapp.settings import Settings
 _CAREFUL = "careful"
 _NOT_CHOSEN = ("auto", None)
 # Whoever asks for one of these on the command line means an engine on this machine.
-_LOCAL = ("pair", "device", "engine_args")
+_LOCAL = ("pair", "drafter", "device", "engine_args")
 
 
 def with_choices(settings: Settings) -> Settings:
@@ -30,7 +30,7 @@ def with_choices(settings: Settings) -> Settings:
     here = any(settings.source(name) == "flag" for name in _LOCAL)
     chosen = {
         name: value
-        for name in ("pair", "preset", *(() if here else ("engine_url",)))
+        for name in ("pair", "preset", "drafter", *(() if here else ("engine_url",)))
         if settings.source(name) == "default"
         and getattr(settings, name) in _NOT_CHOSEN
         and (value := kept.get(name))

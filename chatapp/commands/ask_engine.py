@@ -129,9 +129,10 @@ async def _info(record: Pidfile, client: EngineClient) -> dict[str, Any] | None:
 def _is_wanted(settings: Settings, info: dict[str, Any]) -> bool:
     if settings.source("device") == "flag" and info.get("device") != engine_device(settings):
         return False
-    if settings.source("pair") == "flag":
-        pair, draft = find_pair(settings), info.get("speculative_draft_model_path") or ""
-        return (Path(info["model_path"]), Path(draft)) == (pair.target, pair.draft)
+    if "flag" in (settings.source("pair"), settings.source("drafter")):
+        pair, draft = find_pair(settings), info.get("speculative_draft_model_path")
+        there = Path(info["model_path"]), info.get("speculative_algorithm"), draft and Path(draft)
+        return there == (pair.target, pair.drafter, pair.draft)
     return True
 
 

@@ -36,7 +36,7 @@ def main(arguments: Namespace, settings: Settings) -> int:
     engines = own_engines(arguments, settings, show.say)
     tokens = getattr(arguments, "max_tokens", tune.MAX_TOKENS)
     prompts = tune.encoded(engines.prompt(), _prompts(arguments, engines, store), tokens)
-    trees = getattr(arguments, "trees", tune.TREES)
+    trees = getattr(arguments, "trees", ())
     folder = locations.bench(settings.data_dir)
     try:
         asyncio.run(tune.run(engines, prompts, trees, tokens, folder, show))

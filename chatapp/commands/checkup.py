@@ -107,7 +107,9 @@ def _data_dir(settings: Settings) -> CheckupFinding:
 def _pair(settings: Settings) -> CheckupFinding:
     pair = find_pair(settings)
     return CheckupFinding(
-        True, "pair", {"name": pair.name, "tree": pair.tree, "place": pair.target}
+        True,
+        "pair",
+        {"name": pair.name, "drafter": pair.drafter, "tree": pair.tree, "place": pair.target},
     )
 
 

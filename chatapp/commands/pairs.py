@@ -16,12 +16,12 @@ from chatapp.commands.progress_line import follow
 from chatapp.domain import Pair
 from chatapp.errors import PairError, UsageError
 from chatapp.pairs.catalogue import POCKET, known_pairs
+from chatapp.pairs.check import examine
 from chatapp.pairs.choice import meant_name
 from chatapp.pairs.download.download import MARGIN_BYTES, Download
 from chatapp.pairs.download.download_progress import DownloadProgress, DownloadState
 from chatapp.pairs.download.sources import sources
 from chatapp.pairs.files.folders import ModelFolders
-from chatapp.pairs.fit.check import examine
 from chatapp.pairs.fit.finding import Finding, Severity, problem
 from chatapp.pairs.locate import locate
 from chatapp.settings import Settings
@@ -98,7 +98,15 @@ def _check(arguments: Namespace, settings: Settings, texts: Texts) -> int:
         mark = "✗" if finding.severity is Severity.PROBLEM else "!"
         print(f"{mark} {finding.words(texts)}")
     if pair is not None and ok:
-        print(texts("pairs.fits", name=pair.name, tree=pair.tree, context=pair.context_length))
+        print(
+            texts(
+                "pairs.fits",
+                name=pair.name,
+                drafter=pair.drafter,
+                tree=pair.tree,
+                context=pair.context_length,
+            )
+        )
     return 0 if ok else 1
 
 

@@ -16,6 +16,7 @@ from chatapp.engine.planning.cpu_plan import MAX_RUNNING, cpu_kv_tokens
 from chatapp.engine.planning.presets import preset
 from chatapp.kernels import cache
 from chatapp.locations import compiled_kernels, cuda_home
+from chatapp.pairs.drafters import DRAFTERS
 from chatapp.proxies import settled
 
 Device = Literal["cpu", "cuda"]
@@ -40,7 +41,7 @@ def engine_command(
     speculation: bool = True,
     extra: Sequence[str] = (),
 ) -> list[str]:
-    """The command of one engine. Without ``speculation`` it has no draft at all."""
+    """The command of one engine. Without ``speculation`` it has no drafter at all."""
     return [
         sys.executable,
         *("-m", "sglang.launch_server"),
@@ -51,7 +52,7 @@ def engine_command(
         *("--stream-interval", "1", "--random-seed", "0", "--log-level", "info"),
         *("--skip-server-warmup", "--sleep-on-idle", "--enable-metrics"),
         *(_cpu_flags(pair) if device == "cpu" else _cuda_flags(pair)),
-        *(_draft_flags(pair) if speculation else ()),
+        *(_drafter_flags(pair) if speculation else ()),
         *extra,
     ]
 
@@ -132,12 +133,5 @@ def _published() -> list[str]:
     return published.arguments(published.mem_fraction_static or _FRACTION)
 
 
-def _draft_flags(pair: Pair) -> list[str]:
-    tree = pair.tree
-    return [
-        *("--speculative-algorithm", pair.drafter),
-        *("--speculative-draft-model-path", str(pair.draft)),
-        *("--speculative-num-steps", str(tree.steps)),
-        *("--speculative-eagle-topk", str(tree.topk)),
-        *("--speculative-num-draft-tokens", str(tree.draft_tokens)),
-    ]
+def _drafter_flags(pair: Pair) -> list[str]:
+    return ["--speculative-algorithm", pair.drafter, *DRAFTERS[pair.drafter].flags(pair)]

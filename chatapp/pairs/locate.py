@@ -1,12 +1,13 @@
 """From the name of a pair to its folders.
 
-A name is one of the catalogue's, ``auto``, two folders or two model names with a comma
-between, or a folder with a ``pair.json``. Nothing is downloaded here.
+A name is one of the catalogue's, two folders or two model names with a comma between, a
+folder with a ``pair.json``, or a target alone. Nothing is downloaded here.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,43 +15,66 @@ from chatapp import locations
 from chatapp.domain import Pair, Tree
 from chatapp.errors import PairError
 from chatapp.pairs.catalogue import POCKET, KnownPair, known_pairs, names
+from chatapp.pairs.drafters import DRAFTERS
 from chatapp.pairs.files.configuration import configuration, read
 from chatapp.pairs.files.folders import ModelFolders
 
-PUBLISHED_TREE = Tree(5, 4, 16)
+AUTO = "auto"
 LONGEST_CONTEXT = 32768
+_MODEL_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)
 
 
-def locate(name: str, models: ModelFolders | None = None) -> Pair:
-    """Raises PairError for a name that is none, or a folder that is not there."""
+def locate(name: str, models: ModelFolders | None = None, drafter: str = AUTO) -> Pair:
+    """The pair with ``drafter``, or else with its own; a target alone has NGRAM. Raises
+    PairError for a name that is none, or a folder that is not there."""
     models = models or ModelFolders(locations.default_data_dir())
+    weights = drafter == AUTO or DRAFTERS[drafter].weights
+    pair = _named(name, models, weights)
+    return pair if drafter in (AUTO, pair.drafter) else drafted_by(pair, drafter)
+
+
+def drafted_by(pair: Pair, drafter: str) -> Pair:
+    """The same target with another drafter, which is another pair: what is measured with one
+    says nothing of the other. One that has weights keeps those of the pair, if any."""
+    if DRAFTERS[drafter].weights:
+        return replace(pair, drafter=drafter)
+    name, tree = f"{pair.name}+{drafter.lower()}", DRAFTERS[drafter].tree
+    return replace(pair, name=name, draft=None, drafter=drafter, tree=tree)
+
+
+def _named(name: str, models: ModelFolders, weights: bool) -> Pair:
+    """Without ``weights`` only the target need be here."""
     if name == POCKET:
-        return _described(locations.pocket_pair())
+        return _described(locations.pocket_pair(), weights)
     if name in known_pairs():
-        return _known(known_pairs()[name], models)
+        return _known(known_pairs()[name], models, weights)
     if "," in name:
-        target, _, draft = name.partition(",")
-        return _from_folders(*(_folder(part.strip(), name, models) for part in (target, draft)))
+        parts = [part.strip() for part in name.split(",", 1)]
+        folders = [_folder(part, name, models) for part in parts[: 2 if weights else 1]]
+        return _from_folders(*folders)
     folder = Path(name).expanduser().absolute()
     if (folder / "pair.json").is_file():
-        return _described(folder)
+        return _described(folder, weights)
+    if folder.is_dir() or _is_model_name(name):
+        return _from_folders(_folder(name, name, models))
     raise PairError("pair_unknown", name=name, known=", ".join(names()))
 
 
-def repositories(name: str) -> tuple[str, str]:
-    """The model names behind a pair that can be downloaded: target's, draft's."""
+def repositories(name: str) -> tuple[str, ...]:
+    """The names of the models behind a pair that can be downloaded: the target's, and the
+    draft's if it has one."""
     known = known_pairs().get(name)
     if known:
         return known.target, known.draft
     parts = tuple(part.strip() for part in name.split(","))
-    if len(parts) == 2 and all(_is_model_name(part) for part in parts):
+    if len(parts) <= 2 and all(_is_model_name(part) for part in parts):
         return parts
     raise PairError("pair_not_downloadable", name=name, known=", ".join(known_pairs()))
 
 
-def _known(known: KnownPair, models: ModelFolders) -> Pair:
+def _known(known: KnownPair, models: ModelFolders, weights: bool) -> Pair:
     target, draft = models.find(known.target), models.find(known.draft)
-    if target is None or draft is None:
+    if target is None or (weights and draft is None):
         missing = known.target if target is None else known.draft
         raise PairError("pair_not_here", name=known.name, model=missing)
     return Pair(
@@ -65,7 +89,7 @@ def _known(known: KnownPair, models: ModelFolders) -> Pair:
 
 
 def _folder(part: str, name: str, models: ModelFolders) -> Path:
-    """Of one half of the pair ``name``."""
+    """Of one part of the pair ``name``."""
     path = Path(part).expanduser().absolute()
     if path.is_dir():
         return path
@@ -77,22 +101,21 @@ def _folder(part: str, name: str, models: ModelFolders) -> Path:
 
 
 def _is_model_name(text: str) -> bool:
-    owner, slash, model = text.partition("/")
-    plain = all(part and not part.startswith((".", "~")) for part in (owner, model))
-    return bool(slash) and plain and "/" not in model and not Path(text).expanduser().exists()
+    return bool(_MODEL_NAME.fullmatch(text)) and not Path(text).expanduser().exists()
 
 
-def _from_folders(target: Path, draft: Path) -> Pair:
-    configs = configuration(target), configuration(draft)
+def _from_folders(target: Path, draft: Path | None = None) -> Pair:
+    configs = [configuration(folder) for folder in (target, draft) if folder]
     lengths = [config.get("max_position_embeddings", LONGEST_CONTEXT) for config in configs]
-    return Pair(
-        name=f"{_short(target)}+{_short(draft)}",
+    pair = Pair(
+        name=f"{_short(target)}+{_short(draft)}" if draft else _short(target),
         target=target,
         draft=draft,
-        tree=PUBLISHED_TREE,
+        tree=DRAFTERS["EAGLE3"].tree,
         dtype=str(configs[0].get("dtype") or configs[0].get("torch_dtype") or "float16"),
         context_length=min(*lengths, LONGEST_CONTEXT),
     )
+    return pair if draft else drafted_by(pair, "NGRAM")
 
 
 def _short(folder: Path) -> str:
@@ -112,19 +135,20 @@ class _Said:
         return path
 
 
-def _described(folder: Path) -> Pair:
+def _described(folder: Path, weights: bool) -> Pair:
     """The pair that a ``pair.json`` describes; its folders are relative to it."""
     path = folder / "pair.json"
     file = _Said(folder, read(path))
     try:
+        drafter = DRAFTERS[str(file.said.get("drafter", "EAGLE3"))]
         return Pair(
             name=str(file.said["name"]),
             target=file.part("target"),
-            draft=file.part("draft"),
+            draft=file.part("draft") if weights and drafter.weights else None,
             tree=Tree.parse(file.said["tree"]),
             dtype=str(file.said["dtype"]),
             context_length=int(file.said["context_length"]),
-            drafter=str(file.said.get("drafter", "EAGLE3")),
+            drafter=drafter.name,
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         raise PairError("pair_file_damaged", path=path) from None

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from chatapp.domain import Pair
 from chatapp.errors import PairError
 from chatapp.pairs.catalogue import KnownPair, known_pairs
+from chatapp.pairs.drafters import DRAFTERS
 from chatapp.pairs.files.configuration import configuration
 from chatapp.pairs.files.folders import ModelFolders
-from chatapp.pairs.files.shapes import DraftShape, PlannedPair, TargetShape
-from chatapp.pairs.locate import locate
+from chatapp.pairs.files.shapes import NO_DRAFT, PlannedPair, TargetShape
+from chatapp.pairs.locate import AUTO, locate
 
 
-def planned_pair(name: str, models: ModelFolders) -> PlannedPair:
+def planned_pair(name: str, models: ModelFolders, drafter: str = AUTO) -> PlannedPair:
     """Raises PairError when it is not known and not here either."""
     known = known_pairs().get(name)
     if known is None or known_is_here(known, models):
-        return planned(locate(name, models))
-    return _known(known)
+        return planned(locate(name, models, drafter))
+    found = _known(known)
+    if drafter == AUTO or DRAFTERS[drafter].weights:
+        return found
+    return replace(found, draft=NO_DRAFT, tree=DRAFTERS[drafter].tree)
 
 
 def planned_known() -> list[PlannedPair]:
@@ -27,7 +33,7 @@ def planned(pair: Pair) -> PlannedPair:
     """From the configurations of a pair that is here."""
     try:
         target = TargetShape.from_config(configuration(pair.target))
-        draft = DraftShape.from_config(configuration(pair.draft))
+        draft = DRAFTERS[pair.drafter].shape(pair)
     except (KeyError, TypeError, ValueError):
         raise PairError("pair_file_damaged", path=pair.target / "config.json") from None
     dtype = pair.dtype if pair.dtype in ("float16", "bfloat16") else "float16"

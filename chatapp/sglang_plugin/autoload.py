@@ -22,7 +22,8 @@ def torch_autoload() -> None:
     if torch.version.cuda is None:
         _declare_torchvision_operators(torch)
     if os.environ.get("SGLANG_USE_CPU_ENGINE") == "1":
-        sys.modules["sgl_kernel"] = importlib.import_module("chatapp.sglang_plugin.cpu_kernels")
+        ours = importlib.import_module("chatapp.sglang_plugin.cpu_kernels")
+        sys.modules["sgl_kernel"] = sys.modules["sgl_kernel.speculative"] = ours
 
 
 def _declare_torchvision_operators(torch: ModuleType) -> None:

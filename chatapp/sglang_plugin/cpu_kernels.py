@@ -13,7 +13,7 @@ Shapes: ``bs`` requests, ``n`` tokens of the draft tree for each (the root first
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -209,7 +209,29 @@ def build_tree_kernel_efficient_cpu(
             filled += n * width
 
 
-def _links(parents: list[int | None]) -> tuple[list[int], list[int]]:
+def reconstruct_indices_from_tree_mask(
+    tree_mask: Tensor,
+    verified_seq_len: Tensor,
+    positions: Tensor,
+    retrieve_index: Tensor,
+    retrieve_next_token: Tensor,
+    retrieve_next_sibling: Tensor,
+    batch_size: int,
+    draft_token_num: int,
+) -> None:
+    """Fills positions and links of trees given by who attends to whom [bs, n, n]."""
+    bs, n = batch_size, draft_token_num
+    nodes = torch.arange(n)
+    above = tree_mask.view(bs, n, n).bool() & (nodes < nodes[:, None])
+    positions.copy_((above.sum(-1) + verified_seq_len[:, None]).view(-1))
+    retrieve_index.copy_(torch.arange(bs * n).view(bs, n))
+    for i, parents in enumerate(torch.where(above, nodes, 0).amax(-1).tolist()):
+        first_child, sibling = _links(parents)
+        retrieve_next_token[i] = torch.tensor(first_child)
+        retrieve_next_sibling[i] = torch.tensor(sibling)
+
+
+def _links(parents: Sequence[int | None]) -> tuple[list[int], list[int]]:
     """First child and next sibling of each node, -1 for none; best drafts first."""
     first_child, sibling = [-1] * len(parents), [-1] * len(parents)
     for node in range(len(parents) - 1, 0, -1):

@@ -137,7 +137,7 @@ class ExperimentsPage:
         own = self._store.recent_prompts(tune.PROMPTS)
         prompts = tune.prompts_of(own, self._files(bench.benchmark), tune.PROMPTS)
         encoded = tune.encoded(self._experiments.prompt(), prompts, tune.MAX_TOKENS)
-        self._experiments.tune(encoded, tune.TREES, tune.MAX_TOKENS)
+        self._experiments.tune(encoded, (), tune.MAX_TOKENS)
         async for view in self._follow(bench, "tune"):
             yield view
 

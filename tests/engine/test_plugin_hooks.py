@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 
+from chatapp.sglang_plugin import report
+
 CHANGE = """
 import json
 import sglang.srt.speculative.eagle_worker_v2 as module
@@ -39,20 +41,27 @@ def test_every_feature_fits_the_pinned_sglang():
         "switch",
         "counts",
         "report",
-        "cpu_eagle",
+        "cpu_attention",
         "cpu_sampling",
+        "eagle3",
+        "cpu_eagle3",
+        "ngram",
+        "cpu_ngram",
     }
     assert any(name.endswith("EAGLEWorkerV2.init_cuda_graphs") for name in hooked)
 
 
 def test_a_hook_that_is_gone_takes_its_feature_and_no_other():
     status, hooked = activated("del module.EAGLEWorkerV2.apply_runtime_state")
-    assert not status["switch"]["ok"]
-    assert "apply_runtime_state is not there" in status["switch"]["detail"]
-    assert status["counts"]["ok"] and status["cpu_eagle"]["ok"]
+    assert not status["eagle3"]["ok"]
+    assert "apply_runtime_state is not there" in status["eagle3"]["detail"]
+    assert status["switch"]["ok"] and status["counts"]["ok"] and status["ngram"]["ok"]
+    assert report.switch_of("EAGLE3", status) == status["eagle3"]
+    assert report.switch_of("NGRAM", status)["ok"]
+    assert report.switch_of("DFLASH", status)["detail"] == "no switch for DFLASH"
     assert not any(name.endswith("EAGLEWorkerV2.init_cuda_graphs") for name in hooked)
 
 
 def test_a_hook_with_other_parameters_is_not_taken():
     status, _ = activated("module.EAGLEWorkerV2.build_adaptive_runtime_state = lambda self: None")
-    assert "has no parameter" in status["switch"]["detail"]
+    assert "has no parameter" in status["eagle3"]["detail"]

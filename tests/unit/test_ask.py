@@ -248,15 +248,27 @@ def test_the_tree_takes_its_part_of_the_context(
     assert ask_engine._usable_context(info) == usable
 
 
-@pytest.mark.parametrize(("draft", "joined"), [("draft", True), ("another", False), (None, False)])
-def test_only_an_engine_of_both_halves_is_joined(draft: str | None, joined: bool) -> None:
+@pytest.mark.parametrize(
+    ("algorithm", "draft", "joined"),
+    [
+        ("EAGLE3", "draft", (True, False)),
+        ("EAGLE3", "another", (False, False)),
+        (None, None, (False, False)),
+        ("NGRAM", None, (False, True)),
+    ],
+)
+def test_only_an_engine_of_both_halves_is_joined(
+    algorithm: str | None, draft: str | None, joined: tuple[bool, bool]
+) -> None:
     pocket = locations.pocket_pair()
     info = {
         "model_path": str(pocket / "target"),
+        "speculative_algorithm": algorithm,
         "speculative_draft_model_path": draft and str(pocket / draft),
     }
     asked = f"{pocket / 'target'},{pocket / 'draft'}"
-    assert ask_engine._is_wanted(Settings.load(pair=asked), info) == joined
+    wanted = Settings.load(pair=asked), Settings.load(drafter="ngram", pair="pocket")
+    assert tuple(ask_engine._is_wanted(one, info) for one in wanted) == joined
     assert ask_engine._is_wanted(Settings.load(), info)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from chatapp.errors import UsageError, error_words
+from chatapp.pairs.check import check
 from chatapp.pairs.download.download import Download
 from chatapp.pairs.download.download_progress import DownloadProgress, DownloadState
 from chatapp.pairs.download.fetch import part_of
@@ -22,7 +23,6 @@ from chatapp.pairs.download.modelscope import ModelScope
 from chatapp.pairs.download.sources import sources
 from chatapp.pairs.download.transfer import DownloadSource, RemoteFile
 from chatapp.pairs.files.folders import ModelFolders, is_whole
-from chatapp.pairs.fit.check import check
 from chatapp.pairs.locate import locate
 from chatapp.texts import Texts
 from tests.fakes.hub import Hub, serve

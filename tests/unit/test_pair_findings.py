@@ -12,7 +12,7 @@ import pytest
 from chatapp.domain import Pair, Tree
 from chatapp.errors import PairError
 from chatapp.pairs.catalogue import default_name, known_pairs
-from chatapp.pairs.fit.check import check, examine
+from chatapp.pairs.check import check, examine
 from chatapp.pairs.fit.finding import Severity
 from chatapp.texts import Texts
 from chatapp.units import GIB

@@ -15,8 +15,8 @@ from chatapp import locations
 from chatapp.application.chosen_pair import find_pair
 from chatapp.domain import Tree
 from chatapp.errors import PairError
+from chatapp.pairs.check import check
 from chatapp.pairs.files.weights import tensors
-from chatapp.pairs.fit.check import check
 from chatapp.pairs.locate import locate
 from chatapp.settings import Settings
 from chatapp.texts import Texts

@@ -53,7 +53,7 @@ def test_a_check_that_finds_something(
                 (tmp_path / part / path).write_bytes(content)
     name = f"{tmp_path / 't'},{tmp_path / 'd'}"
     assert run(data_dir, "check", name) == 0
-    assert "is whole and its draft fits" in capsys.readouterr().out
+    assert "is whole and fits" in capsys.readouterr().out
     (tmp_path / "t/tokenizer.json").unlink()
     assert run(data_dir, "check", name, "--json") == 1
     said = json.loads(capsys.readouterr().out)
@@ -101,7 +101,7 @@ def test_a_download_shows_how_far_it_is(
     said = capsys.readouterr()
     assert "Sources: 127.0.0.1" in said.err and "downloading" in said.err
     assert "MB/s" in said.err and "left" in said.err
-    assert "is whole and its draft fits" in said.out
+    assert "is whole and fits" in said.out
 
 
 def test_a_download_that_fails_is_told_in_json(

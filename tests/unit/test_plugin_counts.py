@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from chatapp.sglang_plugin import counts, switch
+from chatapp.sglang_plugin import counts, eagle3, switch
 
 
 def test_a_summary_is_recomputable_from_the_steps():
@@ -63,12 +63,12 @@ def test_off_requests_get_a_namespace_only_when_there_is_a_switch(monkeypatch):
         )
 
     plain = request()
-    monkeypatch.setattr(switch, "_switch", None)
-    switch.separate_namespace(None, plain)
+    monkeypatch.setattr(eagle3, "_switch", None)
+    eagle3.separate_namespace(None, plain)
     assert plain.extra_key == "mine"
     switched = request()
-    monkeypatch.setattr(switch, "_switch", object())
-    switch.separate_namespace(None, switched)
+    monkeypatch.setattr(eagle3, "_switch", object())
+    eagle3.separate_namespace(None, switched)
     assert switched.extra_key == f"mine|{switch.NAMESPACE}"
-    switch.separate_namespace(None, switched)
+    eagle3.separate_namespace(None, switched)
     assert switched.extra_key == f"mine|{switch.NAMESPACE}", "said once is enough"

@@ -93,6 +93,11 @@ def test_the_tree_is_whole(seed, mode):
                 found.append(node)
                 node = int(sibling[i, node])
             assert found == wanted
+    if mode == cpu_kernels.QLEN_ONLY:
+        again = positions.clone(), index.clone(), child.clone(), sibling.clone()
+        cpu_kernels.reconstruct_indices_from_tree_mask(mask, torch.tensor(lengths), *again, 2, n)
+        for rebuilt, built in zip(again, (positions, index, child, sibling), strict=True):
+            assert torch.equal(rebuilt, built), "the mask alone says all of it"
 
 
 def test_the_walk_takes_the_longest_path_that_the_target_agrees_with():

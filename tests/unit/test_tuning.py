@@ -11,11 +11,13 @@ import pytest
 
 from chatapp.domain import Chunk, Sampling, Tree
 from chatapp.errors import EngineError
-from chatapp.measure.bench.tuning import TREES, Landscape, Race, Stream
+from chatapp.measure.bench.tuning import Landscape, Race, Stream
 from chatapp.measure.compare.arms import Setting
+from chatapp.pairs.drafters import DRAFTERS
 from tests.fakes.engine import ScriptedEngine
 
 SETTING = Setting("m", "cpu", "pocket", "5/4/16", "float32")
+TREES = DRAFTERS["EAGLE3"].trees
 PROMPTS = [[n] * (n + 1) for n in range(8)]
 CURRENT = Tree(5, 4, 16)
 ORDER = (CURRENT, *TREES)

@@ -17,14 +17,15 @@ from chatapp.domain import Pair, Prompt, Role, Sampling, Tree
 from chatapp.errors import UsageError
 from chatapp.measure.bench import tune_report
 from chatapp.measure.bench.questions import read_questions
-from chatapp.measure.bench.tuning import TREES, Landscape, Race, Racing
+from chatapp.measure.bench.tuning import Landscape, Race, Racing
 from chatapp.measure.stream import Stream
+from chatapp.pairs.drafters import DRAFTERS
 
 PROMPTS = 8
 MAX_TOKENS = 160
 _SPARE_TOKENS = 64
 
-__all__ = ["MAX_TOKENS", "PROMPTS", "TREES", "TuneState", "keep_best", "prompts_of", "run"]
+__all__ = ["MAX_TOKENS", "PROMPTS", "TuneState", "keep_best", "prompts_of", "run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,8 @@ async def run(
     folder: Path,
     publish: Callable[[TuneState], None],
 ) -> None:
-    """Every tree has an engine that is gone before the next one starts. What was measured is
-    written down, however it ends."""
+    """Every tree has an engine that is gone before the next one starts; without ``trees``
+    those of the pair's drafter race. What was measured is written down, however it ends."""
 
     @asynccontextmanager
     async def open_engine(tree: Tree) -> AsyncGenerator[Stream]:
@@ -76,12 +77,13 @@ async def run(
             yield engine.client.stream
 
     sampling = Sampling(max_tokens=max_tokens)
-    mine = engines.pair.tree
-    race = Race((mine, *trees), prompts, open_engine, sampling, engines.setting())
+    pair = engines.pair
+    racing_trees = (pair.tree, *(trees or DRAFTERS[pair.drafter].trees))
+    race = Race(racing_trees, prompts, open_engine, sampling, engines.setting())
     try:
         async with aclosing(race.run()) as steps:
             async for racing in steps:
-                publish(TuneState(engines.pair, racing))
+                publish(TuneState(pair, racing))
     finally:
         reports.keep_race(tune_report.document(race.landscape, now()), folder)
 

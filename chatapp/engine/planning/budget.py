@@ -59,7 +59,9 @@ class Budget:
 
     @property
     def flashinfer(self) -> FlashInfer:
-        return FlashInfer(self.pair.tree, self.preset.graph_sizes, self.context_wanted)
+        return FlashInfer(
+            self.pair.tree, self.preset.graph_sizes, self.context_wanted, self.pair.has_draft
+        )
 
     @property
     def graphs(self) -> Graphs:
@@ -67,7 +69,7 @@ class Budget:
 
     @property
     def second_state(self) -> int:
-        """Of speculation off: the switch keeps both states ready."""
+        """Of speculation off: the switch keeps both states ready, where there is a draft."""
         return self.flashinfer.second_bytes + self.graphs.second_bytes
 
     @property

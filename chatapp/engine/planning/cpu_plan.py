@@ -21,10 +21,11 @@ def cpu_kv_tokens(context_length: int) -> int:
 def cpu_rows(pair: PlannedPair, kv_tokens: int) -> tuple[MemoryRow, ...]:
     """``kv_tokens`` as ``cpu_kv_tokens`` gives them."""
     target, draft = pair.target, pair.draft
-    return (
+    rows = (
         MemoryRow("processes", PROCESS_BYTES, estimated=True),
         MemoryRow("target", target.weight_bytes(CPU_DTYPE)),
         MemoryRow("draft", draft.weight_bytes(CPU_DTYPE)),
         MemoryRow("kv_target", kv_tokens * target.kv_bytes_per_token(CPU_DTYPE)),
         MemoryRow("kv_draft", kv_tokens * draft.kv_bytes_per_token(CPU_DTYPE)),
     )
+    return tuple(row for row in rows if row.bytes or pair.has_draft)

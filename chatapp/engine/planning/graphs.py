@@ -34,12 +34,14 @@ class Graphs:
     def bytes(self) -> int:
         sizes, prefill = len(self.preset.graph_sizes), len(prefill_sizes(self.preset))
         graphs = (prefill + sizes) * TARGET_GRAPH_BYTES
-        graphs += (prefill + (self.pair.tree.steps + 1) * sizes) * DRAFT_GRAPH_BYTES
+        if self.pair.has_draft:
+            graphs += (prefill + (self.pair.tree.steps + 1) * sizes) * DRAFT_GRAPH_BYTES
         return graphs + self._pool + self._buffers + self.flashinfer.graph_bytes
 
     @property
     def second_bytes(self) -> int:
-        return len(self.preset.graph_sizes) * TARGET_GRAPH_BYTES
+        sizes = len(self.preset.graph_sizes) if self.pair.has_draft else 0
+        return sizes * TARGET_GRAPH_BYTES
 
     @property
     def _pool(self) -> int:

@@ -35,8 +35,10 @@ def cache_tokens(before: int, free: int, fraction: float, cell: int) -> int:
 def pool_bytes(tokens: int, layers: int, bytes_per_token: int) -> int:
     """The tensors of a cache: keys and values of each layer, with a page that nobody gets
     (mem_cache/memory_pool.py:2184)."""
+    if not (tokens and layers):
+        return 0
     each = (tokens + PAGE_TOKENS) * bytes_per_token // (2 * layers)
-    return 2 * layers * block(each) if tokens else 0
+    return 2 * layers * block(each)
 
 
 def block(size: int) -> int:

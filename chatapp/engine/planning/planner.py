@@ -23,6 +23,11 @@ def look(settings: Settings) -> Card | None:
     return None if engine_device(settings) == "cpu" else engine_card(settings.engine_args)
 
 
+def drafter_of(settings: Settings) -> str:
+    """The name of the drafter that was asked for, as ``locate`` takes it."""
+    return AUTO if settings.drafter == AUTO else settings.drafter.upper()
+
+
 def choose_preset(name: str, card: Card) -> Preset:
     """The preset of this name, or the one that is meant for such a card."""
     return default_preset(card.bytes) if name == AUTO else preset(name)

@@ -26,12 +26,12 @@ _SPEED_FROM_SHARE = 0.02  # before that little more than a file's header is read
 
 
 class Loading:
-    """Of the target and of the draft. Weights in torch's own format are not mapped: of
-    those nothing is told."""
+    """Of the target and, if there is one, of the draft. Weights in torch's own format are
+    not mapped: of those nothing is told."""
 
-    def __init__(self, target: Path, draft: Path) -> None:
-        folders = dict(zip(PHASES, (target, draft), strict=True))
-        self._sizes = {phase: _sizes(folder) for phase, folder in folders.items()}
+    def __init__(self, target: Path, draft: Path | None) -> None:
+        folders = zip(PHASES, (target, draft), strict=True)
+        self._sizes = {phase: _sizes(folder) if folder else {} for phase, folder in folders}
         self._read: dict[str, int] = {}
         self._seen: deque[tuple[float, int]] = deque()
         self._told: tuple[str, PhaseProgress | None] = ("", None)

@@ -59,7 +59,7 @@ class LocalEngine:
         self._extra, self._speculation = tuple(extra_args), speculation
         self._launched: EngineProcess | None = None
         self._prompt: ChatPrompt | None = None
-        self._timeline = Timeline(speculation, kernels=device == "cuda")
+        self._timeline = self._fresh_timeline()
         self._loading = Loading(pair.target, pair.draft)
         self._activity, self._hang_s = Activity(), hang_s
         self._thread: threading.Thread | None = None
@@ -71,6 +71,7 @@ class LocalEngine:
             EngineState.STOPPED,
             pair.name,
             tree=pair.tree if speculation else None,
+            drafter=pair.drafter if speculation else None,
             dtype=dtype_on(device, pair),
             device=device,
             simulated_accept_length=_simulated(),
@@ -158,7 +159,7 @@ class LocalEngine:
 
     def _launch(self) -> bool:
         """False when there is no process; the status says why then."""
-        self._timeline = Timeline(self._speculation, kernels=self._device == "cuda")
+        self._timeline = self._fresh_timeline()
         self._loading = Loading(self._pair.target, self._pair.draft)
         self._started = time.monotonic()
         try:
@@ -184,6 +185,10 @@ class LocalEngine:
             switch_reason=None,
         )
         return True
+
+    def _fresh_timeline(self) -> Timeline:
+        draft = self._speculation and self._pair.draft is not None
+        return Timeline(draft, kernels=self._device == "cuda")
 
     def _supervise(self) -> None:
         for attempts_left in reversed(range(_PORT_ATTEMPTS)):

@@ -20,8 +20,9 @@ class Onlooker:
     def __init__(self, record: Pidfile, log_path: Path) -> None:
         self._record = record
         self._log = LogTail(log_path) if log_path.exists() else None
-        self._timeline = Timeline(record.speculation, kernels=False)
-        self._loading = Loading(*_folders(record.engine.pid))
+        target, draft = _folders(record.engine.pid)
+        self._timeline = Timeline(draft is not None, kernels=False)
+        self._loading = Loading(target, draft)
 
     def status(self) -> EngineStatus:
         now = time.monotonic()
@@ -34,12 +35,12 @@ class Onlooker:
         return EngineStatus(EngineState.STARTING, self._record.pair_name, timeline=timeline)
 
 
-def _folders(pid: int) -> tuple[Path, Path]:
-    """Of the target and the draft, as its command line says."""
+def _folders(pid: int) -> tuple[Path, Path | None]:
+    """Of the target and the draft, if it has one, as its command line says."""
     try:
         command = psutil.Process(pid).cmdline()
     except psutil.Error:
         command = []
     told = dict(zip(command, command[1:], strict=False))
     target, draft = told.get("--model-path"), told.get("--speculative-draft-model-path")
-    return Path(target or "/nonexistent"), Path(draft or "/nonexistent")
+    return Path(target or "/nonexistent"), Path(draft) if draft else None

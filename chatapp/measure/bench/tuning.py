@@ -21,7 +21,6 @@ from chatapp.measure.reply.metrics import figures_of
 from chatapp.measure.stats import Estimate
 from chatapp.measure.stream import Stream, read
 
-TREES = (Tree(3, 1, 4), Tree(5, 1, 6), Tree(7, 1, 8), Tree(5, 4, 8), Tree(5, 4, 16))
 LEAST_PROMPTS = 3
 
 OpenEngine = Callable[[Tree], AbstractAsyncContextManager[Stream]]

@@ -62,7 +62,8 @@ class Download:
         free_bytes: Callable[[Path], int] = lambda place: shutil.disk_usage(place).free,
     ) -> None:
         self._names = repositories(name)
-        self._changes = known_pairs()[name].draft_config if name in known_pairs() else {}
+        known = known_pairs().get(name)
+        self._changes = {known.draft: known.draft_config} if known else {}
         self._models, self._ask, self._free_bytes = models, ask, free_bytes
         self._meter = Meter(name)
         self._cancelled, self._going = threading.Event(), threading.Event()
@@ -125,7 +126,7 @@ class Download:
         folder = self._models.folder(name)
         folder.mkdir(parents=True, exist_ok=True)
         self._meter.set(source=source.name)
-        return _Model(folder, source, listing, self._changes if name == self._names[1] else {})
+        return _Model(folder, source, listing, self._changes.get(name, {}))
 
     def _list(self, models: list[_Model]) -> None:
         self._meter.files(

@@ -148,6 +148,20 @@ class DraftShape:
         )
 
 
+NO_DRAFT = DraftShape(
+    layers=0,
+    hidden=0,
+    intermediate=0,
+    vocabulary=0,
+    draft_vocabulary=0,
+    attention=AttentionShape(0, 0, 0),
+    context=0,
+    target_hidden=0,
+    features=0,
+)
+"""That of a drafter without weights, which takes nothing."""
+
+
 def features(draft: Mapping[str, Any]) -> int:
     """How many of the target's hidden states a draft reads, as the engine works it out."""
     if draft.get("num_aux_hidden_states"):
@@ -182,5 +196,10 @@ class PlannedPair:
     context_length: int
 
     @property
+    def has_draft(self) -> bool:
+        return self.draft is not NO_DRAFT
+
+    @property
     def longest_context(self) -> int:
-        return min(self.target.context, self.draft.context)
+        known = self.draft.context if self.has_draft else self.target.context
+        return min(self.target.context, known)

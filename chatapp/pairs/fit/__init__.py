@@ -1,1 +1,1 @@
-"""Whether a draft fits its target."""
+"""Whether a target is whole, and what is said of what is found."""

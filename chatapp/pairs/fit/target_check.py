@@ -9,11 +9,8 @@ from typing import Any
 from chatapp.errors import PairError
 from chatapp.pairs.files.configuration import read
 from chatapp.pairs.files.weights import Tensor
-from chatapp.pairs.fit.finding import Finding, problem, warning
+from chatapp.pairs.fit.finding import Finding, problem
 
-# The families whose models in SGLang 0.5.23 can hand hidden states to a draft.
-_KINDS: tuple[str, ...] = ("Apertus", "Bailing", "Deepseek", "Exaone", "Gemma3", "Gemma4", "Glm4")
-_KINDS += ("GptOss", "Kimi", "Llama", "Longcat", "MiniMax", "Mistral", "Qwen2", "Qwen3")
 _EMBEDDING = "model.embed_tokens.weight"
 _FLOATS = ("F32", "F16", "BF16")
 
@@ -39,9 +36,6 @@ def target_model(
     folder: Path, config: Mapping[str, Any], weights: Mapping[str, Tensor] | None
 ) -> Iterator[Finding]:
     """Whether the weights are those that the configuration tells of."""
-    kinds = [str(kind) for kind in config.get("architectures") or ()]
-    if kinds and not any(kind.startswith(_KINDS) for kind in kinds):
-        yield problem("pair_target_kind", path=folder, kind=", ".join(kinds))
     if weights is None:
         return
     yield from _embedding(config, weights)
@@ -64,12 +58,6 @@ def number_format(
     }
     if strange:
         yield problem("pair_number_format", path=folder, format=", ".join(sorted(strange)))
-
-
-def depth(target: Mapping[str, Any]) -> Iterator[Finding]:
-    layers = int(target["num_hidden_layers"])
-    if layers < 6:  # features after layers 2, n/2 and n - 3 would fall together
-        yield warning("pair_target_shallow", layers=layers)
 
 
 def _embedding(config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from chatapp.domain import Conversation, EngineStatus
+from chatapp.pairs.drafters import DRAFTERS
 from chatapp.texts import LANGUAGES, Texts
 from chatapp.ui.render import render
 
@@ -60,6 +61,7 @@ def choices(texts: Texts) -> Markup:
 
 def foot(texts: Texts, status: EngineStatus) -> Markup:
     tree = texts("page.engine.tree", tree=status.tree) if status.tree else ""
+    drafter = texts(f"drafter.{status.drafter}.name") if status.drafter in DRAFTERS else ""
     address = status.address.removeprefix("http://").removesuffix("/v1")
-    facts = [fact for fact in (tree, status.dtype, status.device, address) if fact]
+    facts = [fact for fact in (drafter, tree, status.dtype, status.device, address) if fact]
     return render("foot", texts, status=status, facts=facts)

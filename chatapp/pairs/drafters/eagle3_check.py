@@ -1,4 +1,4 @@
-"""Looks whether a draft is whole and was made for this target."""
+"""Looks whether an EAGLE-3 draft is whole and was made for this target."""
 
 from __future__ import annotations
 
@@ -15,7 +15,24 @@ from chatapp.pairs.fit.target_check import number_format
 _DRAFTERS = ("LlamaForCausalLMEagle3",)
 _LAYER = ("midlayer.", "layers.0.", "model.layers.0.", "model.midlayer.")
 
+# The families whose models in SGLang 0.5.23 can hand hidden states to a draft.
+_TARGETS: tuple[str, ...] = ("Apertus", "Bailing", "Deepseek", "Exaone", "Gemma3", "Gemma4")
+_TARGETS += ("Glm4", "GptOss", "Kimi", "Llama", "Longcat", "MiniMax", "Mistral", "Qwen2", "Qwen3")
+
 Config = Mapping[str, Any]
+
+
+def target_gives_features(folder: Path, target: Config) -> Iterator[Finding]:
+    """Whether SGLang can hand a draft the hidden states of this target."""
+    kinds = [str(kind) for kind in target.get("architectures") or ()]
+    if kinds and not any(kind.startswith(_TARGETS) for kind in kinds):
+        yield problem("pair_target_kind", path=folder, kind=", ".join(kinds))
+
+
+def depth(target: Config) -> Iterator[Finding]:
+    layers = int(target["num_hidden_layers"])
+    if layers < 6:  # features after layers 2, n/2 and n - 3 would fall together
+        yield warning("pair_target_shallow", layers=layers)
 
 
 class DraftCheck:

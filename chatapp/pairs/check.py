@@ -11,11 +11,11 @@ from pathlib import Path
 
 from chatapp.domain import Pair
 from chatapp.errors import PairError
+from chatapp.pairs.drafters import DRAFTERS
 from chatapp.pairs.files.configuration import configuration
 from chatapp.pairs.files.weights import Tensor, tensors
-from chatapp.pairs.fit.draft_check import DraftCheck
 from chatapp.pairs.fit.finding import Finding, Severity
-from chatapp.pairs.fit.target_check import depth, target_files, target_model
+from chatapp.pairs.fit.target_check import target_files, target_model
 
 
 def examine(pair: Pair) -> list[Finding]:
@@ -33,19 +33,15 @@ def check(pair: Pair) -> None:
 def _all(pair: Pair) -> Iterator[Finding]:
     yield from target_files(pair.target)
     try:
-        target, draft = configuration(pair.target), configuration(pair.draft)
+        target = configuration(pair.target)
     except PairError as error:
         yield Finding.of(error)
         return
-    target_weights, target_findings = _weights(pair.target)
-    draft_weights, draft_findings = _weights(pair.draft)
-    yield from target_findings
-    if not target_findings:
-        yield from target_model(pair.target, target, target_weights)
-    yield from draft_findings
-    fits = DraftCheck(pair.draft, draft, target, pair.context_length)
-    yield from fits.findings(draft_weights)
-    yield from depth(target)
+    weights, unreadable = _weights(pair.target)
+    yield from unreadable
+    if not unreadable:
+        yield from target_model(pair.target, target, weights)
+    yield from DRAFTERS[pair.drafter].findings(pair, target)
 
 
 def _weights(folder: Path) -> tuple[Mapping[str, Tensor] | None, list[Finding]]:
