@@ -75,7 +75,7 @@ class EngineManager:
     async def _recover(self) -> None:
         async with self._busy:
             self._broken = self.status()
-            if self._recovery.broke(time.monotonic()):
+            if not self._ending and self._recovery.broke(time.monotonic()):
                 await self._try_to_start()
 
     @asynccontextmanager
@@ -138,11 +138,17 @@ class EngineManager:
         status = replace(status, careful=self._setup.cautions if self._setup else ())
         if self._starting and status.state in (EngineState.STOPPED, EngineState.FAILED):
             status = replace(status, state=EngineState.STARTING, failure=None, failure_values={})
+        if broken is None and status.state is EngineState.FAILED and self._comes_back():
+            return replace(status, state=EngineState.STARTING)
         if broken is not None and status.state is EngineState.STARTING:
             return replace(status, failure=broken.failure, failure_values=broken.failure_values)
         if broken is not None and status.state is EngineState.FAILED:
             return replace(status, offers=self._offers(broken))
         return status
+
+    def _comes_back(self) -> bool:
+        """It has broken this moment, and is going to be started again."""
+        return not self._ending and self._recovery.comes_back(time.monotonic())
 
     def _offers(self, broken: EngineStatus) -> tuple[Caution, ...]:
         if self._setup is None or broken.failure is None:

@@ -24,12 +24,16 @@ class Recovery:
         if self._ready_at is None:
             self._ready_at = at
 
-    def broke(self, at: float) -> bool:
-        """Whether to start it again. Never where it did not become ready: what kept it
-        from that would do so again. The minute counts from when it was ready, since a
-        start alone may take longer."""
+    def comes_back(self, at: float) -> bool:
+        """Whether one that breaks now is started again. Never where it did not become ready:
+        what kept it from that would do so again. The minute counts from when it was ready,
+        since a start alone may take longer."""
         if self._ready_at is None:
             return False
-        again = self._by_itself and at - self._ready_at < WITHIN_S
-        self._by_itself, self._ready_at = not again, None
-        return not again
+        return not (self._by_itself and at - self._ready_at < WITHIN_S)
+
+    def broke(self, at: float) -> bool:
+        """Whether to start it again now."""
+        self._by_itself = self.comes_back(at)
+        self._ready_at = None
+        return self._by_itself

@@ -95,6 +95,13 @@ async def test_twice_within_a_minute_it_is_left_to_the_person(watched: Watched) 
     assert len(Breakable.made) == 3 and watched.manager.status().state is EngineState.READY
 
 
+async def test_no_start_is_offered_in_the_moment_before_it_comes_back(watched: Watched) -> None:
+    await watched.becomes(EngineState.READY)
+    Breakable.made[-1].state = EngineState.FAILED
+    status = watched.manager.status()
+    assert (status.state, status.failure, len(Breakable.made)) == (EngineState.STARTING, BROKEN, 1)
+
+
 async def test_one_that_was_stopped_stays_so(watched: Watched) -> None:
     await watched.becomes(EngineState.READY)
     await watched.manager.stop()
