@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
-from typing import Any
 
 from chatapp.application.services import Services
 from chatapp.chat.choices import keep_caution
-from chatapp.chat.snapshot import Snapshot, Snapshots
-from chatapp.domain import MessageState, SpeculationMode
+from chatapp.domain import SpeculationMode
 from chatapp.engine.planning import careful
 from chatapp.errors import ProductError, StoreError
 from chatapp.settings import Settings
@@ -24,12 +22,11 @@ from chatapp.texts import LANGUAGES, Texts, nearest_language, system_language
 from chatapp.ui import models_page
 from chatapp.ui.experiments_page import ExperimentsPage
 from chatapp.ui.payload import Payload
+from chatapp.ui.tab_views import TabViews, Views
 from chatapp.ui.tabs import WINDOW, Tab, Tabs
-from chatapp.ui.view_builder import View, ViewBuilder, speculation
+from chatapp.ui.view_builder import View, speculation
 
 THEMES = ("light", "dark")
-
-Views = AsyncIterator[View]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +47,8 @@ class Page:
         self._settings = settings
         self._tabs = Tabs()
         self._live = services.replies
-        self._snapshots = Snapshots(services.store, services.experiments.auto.evidence)
         self._experiments = ExperimentsPage(services.store, services.experiments, settings)
-        self._draw = ViewBuilder(services, self._experiments, lambda: self.revision)
+        self._views = TabViews(services, self._experiments, lambda: self.revision)
         services.experiments.changed = self._live.changed = self._touch
         self._revision = 0
         self.greeted = asyncio.Event()
@@ -98,10 +94,10 @@ class Page:
             async for view in self.actions[action].handle(tab, payload):
                 yield view
         except ProductError as error:
-            yield self._hub(tab, notice=error.words(tab.texts))
+            yield self._views.hub(tab, notice=error.words(tab.texts))
         except Exception:
             _log.exception("%s failed", action)
-            yield self._hub(tab, notice=ProductError("page_failed").words(tab.texts))
+            yield self._views.hub(tab, notice=ProductError("page_failed").words(tab.texts))
 
     async def leave(self, session: str) -> None:
         """A tab was closed: what only it was waiting for is stopped."""
@@ -120,44 +116,44 @@ class Page:
         return Texts(chosen if chosen in LANGUAGES else system_language())
 
     def blank(self, texts: Texts) -> View:
-        return self._draw.blank(texts)
+        return self._views.build.blank(texts)
 
     # Actions
 
     async def _hello(self, tab: Tab, payload: Payload) -> Views:
         tab.texts = self.texts(payload.text("browser"))
-        snapshot = self._snapshots.take(payload.number_or_none("conversation"))
-        async for view in self._show(tab, snapshot, words=True):
+        snapshot = self._views.at(payload.number_or_none("conversation"))
+        async for view in self._views.show(tab, snapshot, words=True):
             yield view
             self.greeted.set()
 
     async def _refresh(self, tab: Tab, payload: Payload) -> Views:
         """Something changed elsewhere. A reply that this tab follows is left alone."""
         if tab.reader is not None:
-            yield self._around(tab)
+            yield self._views.around(tab)
             return
-        snapshot = self._look(tab)
+        snapshot = self._views.look(tab)
         if snapshot.conversation is None:
             tab.show(None)
-        async for view in self._continue(tab, snapshot):
+        async for view in self._views.go_on(tab, snapshot):
             yield view
 
     async def _create(self, tab: Tab, payload: Payload) -> Views:
-        async for view in self._show(tab, self._snapshots.take(None)):
+        async for view in self._views.show(tab, self._views.at(None)):
             yield view
 
     async def _open(self, tab: Tab, payload: Payload) -> Views:
-        snapshot = self._snapshots.take(payload.number("id"))
+        snapshot = self._views.at(payload.number("id"))
         if snapshot.conversation is None:
             raise StoreError("store_no_conversation")
-        async for view in self._show(tab, snapshot):
+        async for view in self._views.show(tab, snapshot):
             yield view
 
     async def _rename(self, tab: Tab, payload: Payload) -> Views:
         if title := " ".join(payload.text("title").split())[:200]:
             self.services.store.rename(payload.number("id"), title)
             self._touch()
-        yield self._around(tab)
+        yield self._views.around(tab)
 
     async def _remove(self, tab: Tab, payload: Payload) -> Views:
         conversation = payload.number("id")
@@ -165,9 +161,9 @@ class Page:
         self.services.store.delete_conversation(conversation)
         self._touch()
         if conversation != tab.conversation:
-            yield self._around(tab)
+            yield self._views.around(tab)
             return
-        async for view in self._show(tab, self._snapshots.take(None)):
+        async for view in self._views.show(tab, self._views.at(None)):
             yield view
 
     async def _send(self, tab: Tab, payload: Payload) -> Views:
@@ -175,20 +171,22 @@ class Page:
             tab.conversation, payload.text("text"), new=tab.mode, owner=tab.session
         )
         tab.conversation, tab.switched = live.turn.conversation_id, False
-        async for view in self._follow(tab, self._look(tab), sent=payload.text("nonce")):
+        async for view in self._views.follow(
+            tab, self._views.look(tab), sent=payload.text("nonce")
+        ):
             yield view
 
     async def _retry(self, tab: Tab, payload: Payload) -> Views:
         if tab.conversation is not None:
             self._live.retry(tab.conversation, owner=tab.session)
             tab.switched = False
-        async for view in self._follow(tab, self._look(tab)):
+        async for view in self._views.follow(tab, self._views.look(tab)):
             yield view
 
     async def _stop(self, tab: Tab, payload: Payload) -> Views:
         if tab.conversation is not None:
             await self._live.stop(tab.conversation)
-        yield self._hub(tab)
+        yield self._views.hub(tab)
 
     async def _toggle(self, tab: Tab, payload: Payload) -> Views:
         tab.speculation = payload.text("value") == "on"
@@ -198,47 +196,45 @@ class Page:
             self._touch()
         live = self._live.get(tab.conversation)
         tab.switched = live is not None and live.turn.speculation != tab.speculation
-        snapshot = self._look(tab)
-        view = self._draw.frame(tab, snapshot) | self._draw.hub(tab, snapshot)
-        yield view | (self._draw.panel(tab, snapshot) if live is None else {})
+        yield self._views.toggled(tab)
 
     async def _mode(self, tab: Tab, payload: Payload) -> Views:
         """Auto on, or back to what it chose last. Counts from the next reply."""
         if payload.text("value") == "auto":
             tab.mode = SpeculationMode.AUTO
         else:
-            on = speculation(tab, self._look(tab))
+            on = speculation(tab, self._views.look(tab))
             tab.mode = SpeculationMode.ON if on else SpeculationMode.OFF
         if tab.conversation is not None:
             self.services.store.set_mode(tab.conversation, tab.mode)
             self._touch()
         tab.switched = self._live.get(tab.conversation) is not None
-        yield self._around(tab)
+        yield self._views.around(tab)
 
     async def _steps(self, tab: Tab, payload: Payload) -> Views:
         """A finished reply step by step, or as text again."""
         tab.stepped ^= {payload.number("id")}
-        yield self._draw.history(tab, self._look(tab))
+        yield self._views.history(tab)
 
     async def _experiment(self, tab: Tab, payload: Payload) -> Views:
         """Whatever is done in the Compare and Benchmark panes."""
-        acted = self._experiments.act(self._draw.on_bench(tab), payload)
+        acted = self._experiments.act(self._views.build.on_bench(tab), payload)
         async with aclosing(acted) as views:  # type: ignore[type-var]
             async for view in views:
                 yield view
         if payload.text("what") in ("compare", "bench", "tune", "cancel"):
-            yield {"verdict": self._draw.verdict(tab, self._look(tab))}
+            yield self._views.verdict(tab)
 
     async def _models(self, tab: Tab, payload: Payload) -> Views:
         """Whatever is done in the Models pane, which the pulse keeps up to date."""
         if self.services.models is not None:
             await models_page.act(self.services.models, payload)
             self._touch()
-        yield self._around(tab)
+        yield self._views.around(tab)
 
     async def _more(self, tab: Tab, payload: Payload) -> Views:
         tab.window += WINDOW
-        yield self._draw.history(tab, self._look(tab))
+        yield self._views.history(tab)
 
     async def _restart(self, tab: Tab, payload: Payload) -> Views:
         """As it was, or more carefully by one caution; an empty one: as usual again."""
@@ -246,76 +242,23 @@ class Page:
             caution = payload.one_of("careful", careful.NAMES, None)
             keep_caution(self.services.store, caution)
         await self.services.engine.restart()
-        yield self._around(tab)
+        yield self._views.around(tab)
 
     async def _end_orphan(self, tab: Tab, payload: Payload) -> Views:
         await self.services.engine.end_orphan(payload.number("app"))
-        yield self._hub(tab)
+        yield self._views.hub(tab)
 
     async def _language(self, tab: Tab, payload: Payload) -> Views:
         if language := payload.one_of("value", tuple(LANGUAGES), None):
             self.services.store.set_preference("language", language)
             tab.texts = Texts(language)
-        async for view in self._continue(tab, self._look(tab), words=True):
+        async for view in self._views.go_on(tab, self._views.look(tab), words=True):
             yield view
 
     async def _theme(self, tab: Tab, payload: Payload) -> Views:
         if theme := payload.one_of("value", THEMES, None):
             self.services.store.set_preference("theme", theme)
-        yield self._hub(tab)
-
-    # Showing and following
-
-    async def _show(self, tab: Tab, snapshot: Snapshot, words: bool = False) -> Views:
-        """Another conversation: the one of the snapshot."""
-        tab.show(snapshot.conversation.id if snapshot.conversation else None)
-        async for view in self._continue(tab, snapshot, words):
-            yield view
-
-    async def _continue(self, tab: Tab, snapshot: Snapshot, words: bool = False) -> Views:
-        """The conversation as it is; a message that waits since before is sent on."""
-        messages = snapshot.messages
-        if messages and messages[-1].state is MessageState.WAITING:
-            if self._live.resume(messages[-1].conversation_id, owner=tab.session):
-                tab.switched, snapshot = False, self._look(tab)
-        async for view in self._follow(tab, snapshot, words=words):
-            yield view
-
-    async def _follow(self, tab: Tab, snapshot: Snapshot, words: bool = False, **hub: Any) -> Views:
-        """The whole page now, and while a reply is being written, the reply as it grows.
-        A follower whose tab has moved on ends with an empty view: Gradio repeats the last
-        one when a generator ends."""
-        tab.stop_following()
-        live = self._live.get(tab.conversation)
-        view = self._draw.whole(tab, snapshot, live) | self._draw.hub(tab, snapshot, **hub)
-        yield view | (self._draw.words(tab) if words else {})
-        if live is None:
-            return
-        reader = tab.reader = live.latest.reader()
-        try:
-            async for state in reader:
-                if not state.ended:  # the settled view follows at once
-                    yield self._draw.during(tab, live, state)
-        finally:
-            ours = tab.reader is reader
-            if ours:
-                tab.reader = None
-        yield self._settled(tab) if ours else {}
-
-    def _settled(self, tab: Tab) -> View:
-        snapshot = self._look(tab)
-        return self._draw.whole(tab, snapshot, None) | self._draw.hub(tab, snapshot)
-
-    def _around(self, tab: Tab) -> View:
-        """What is around the conversation, which stays as it is."""
-        snapshot = self._look(tab)
-        return self._draw.frame(tab, snapshot) | self._draw.hub(tab, snapshot)
-
-    def _hub(self, tab: Tab, **more: Any) -> View:
-        return self._draw.hub(tab, self._look(tab), **more)
-
-    def _look(self, tab: Tab) -> Snapshot:
-        return self._snapshots.take(tab.conversation)
+        yield self._views.hub(tab)
 
     def _touch(self) -> None:
         self._revision += 1
