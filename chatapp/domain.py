@@ -287,7 +287,6 @@ class Elsewhere:
     secure: bool = False
     machine: str = ""
     version: str = ""
-    drafter: str | None = None
     context_length: int = 0
     counts: bool = True
     notice: Notice | None = None

@@ -47,7 +47,9 @@ document.addEventListener("click", (event) => {
   const data = target.dataset;
   if (data.view) look(data.view);
   if (data.field) data.value = byId(data.field).value;
-  if (data.act) act(data.act, { ...data, ...forms(data) });
+  const also = data.also && byId(data.also);
+  if (data.act) act(data.act, { ...data, ...(also && { also: also.value }), ...forms(data) });
+  if (also) also.value = "";
   if (data.act === "create") newConversation();
   if (data.act === "restart") target.disabled = true;
   if (data.view === "models") beat();

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chatapp import locations
+from chatapp.application.connection import Connection
 from chatapp.application.engine_manager import EngineManager
 from chatapp.application.experiments.experiments import Experiments
 from chatapp.application.live_replies import LiveReplies
@@ -25,6 +26,7 @@ class Services:
     monitor: Monitor
     experiments: Experiments
     models: ModelManager | None = None
+    connection: Connection | None = None
 
 
 def open_services(settings: Settings) -> Services:
@@ -43,4 +45,5 @@ def open_services(settings: Settings) -> Services:
         Monitor(MemorySampler(engine.pids, of_a_card).sample, engine),
         experiments,
         ModelManager(settings, engine, store.set_preference, own),
+        Connection(engine, store.set_preference),
     )

@@ -67,7 +67,11 @@ def _run(held: Claim, settings: Settings, texts: Texts) -> int:
 
 
 def name_the_pair(settings: Settings, texts: Texts) -> None:
-    """On a card whose pair is not here yet: what it is and how much there is to fetch."""
+    """On a card whose pair is not here yet: what it is and how much there is to fetch. Of an
+    engine elsewhere: where."""
+    if settings.engine_url is not None:
+        print(texts("run.elsewhere", url=settings.engine_url), flush=True)
+        return
     if settings.pair != "auto" or engine_device(settings) == "cpu":
         return
     meant = meant_name(settings)

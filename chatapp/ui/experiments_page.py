@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,7 +110,7 @@ class ExperimentsPage:
 
     async def _compare(self, bench: ExperimentForms, payload: Payload) -> Views:
         bench.shown = None
-        self._experiments.compare(self._plan(bench.compare))
+        self._experiments.compare(await self._plan(bench.compare))
         async for view in self._follow(bench, "compare"):
             yield view
 
@@ -229,11 +230,12 @@ class ExperimentsPage:
                 tokens=payload.one_of("bench_tokens", benchmark.TOKENS, old.tokens),
             )
 
-    def _plan(self, form: compare.CompareForm) -> ComparisonPlan:
+    async def _plan(self, form: compare.CompareForm) -> ComparisonPlan:
+        """In a thread: an engine elsewhere may have to be asked how a prompt is written."""
         prompt, how = self._experiments.prompt(), (form.rounds, form.tokens, form.temperature)
         if form.until is None:
-            return plan_of_text(prompt, form.prompt, *how)
-        return plan_of(prompt, self._said(form.until), *how)
+            return await asyncio.to_thread(plan_of_text, prompt, form.prompt, *how)
+        return await asyncio.to_thread(plan_of, prompt, self._said(form.until), *how)
 
     def _said(self, message_id: int) -> list[Message]:
         """The conversation up to the last user message not behind this one."""

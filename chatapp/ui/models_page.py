@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from chatapp.application.connection import Connection
 from chatapp.application.model_manager import CARDS, ModelManager
 from chatapp.errors import ProductError
 from chatapp.ui.payload import Payload
 
 
-async def act(models: ModelManager, payload: Payload) -> None:
+async def act(models: ModelManager, payload: Payload, connection: Connection | None = None) -> None:
     """Raises ProductError when it cannot be done."""
     value = payload.text("value")
     match payload.text("what"):
@@ -29,5 +30,9 @@ async def act(models: ModelManager, payload: Payload) -> None:
             models.choose_source(value)
         case "card":
             models.plan_for(payload.one_of("value", CARDS, None))
+        case "connect" if connection is not None:
+            await connection.connect(value, payload.text("also"))
+        case "disconnect" if connection is not None:
+            await connection.disconnect()
         case _:
             raise ProductError("page_failed")

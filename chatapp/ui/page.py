@@ -82,7 +82,9 @@ class Page:
     def revision(self) -> str:
         """Changes whenever what another tab shows may have grown old."""
         status = self.services.engine.status()
-        return f"{self._revision}-{status.state.value}-{status.switch}"
+        told = status.elsewhere.notice if status.elsewhere else None
+        parts = (self._revision, status.state.value, status.switch, told.at if told else "")
+        return "-".join(map(str, parts))
 
     async def act(self, session: str, action: str, data: object) -> Views:
         """Do what a person asked for; what goes wrong is said at the composer."""
@@ -214,6 +216,7 @@ class Page:
     async def _steps(self, tab: Tab, payload: Payload) -> Views:
         """A finished reply step by step, or as text again."""
         tab.stepped ^= {payload.number("id")}
+        await self._views.build.read_steps(payload.number("id"))
         yield self._views.history(tab)
 
     async def _experiment(self, tab: Tab, payload: Payload) -> Views:
@@ -228,7 +231,7 @@ class Page:
     async def _models(self, tab: Tab, payload: Payload) -> Views:
         """Whatever is done in the Models pane, which the pulse keeps up to date."""
         if self.services.models is not None:
-            await models_page.act(self.services.models, payload)
+            await models_page.act(self.services.models, payload, self.services.connection)
             self._touch()
         yield self._views.around(tab)
 

@@ -6,7 +6,9 @@ A *view* is new contents for some of the panes.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date
 from typing import Any
 
@@ -17,10 +19,12 @@ from chatapp.application.services import Services
 from chatapp.chat.snapshot import Snapshot
 from chatapp.chat.traces import averages_of
 from chatapp.domain import Message, SpeculationMode
+from chatapp.errors import ProductError
 from chatapp.texts import Texts
 from chatapp.ui.experiments_page import ExperimentForms, ExperimentsPage
 from chatapp.ui.panes import composer, empty, evidence, figures, head, rail, transcript
 from chatapp.ui.panes.stepview import step_view
+from chatapp.ui.render import render
 from chatapp.ui.tabs import Tab
 
 PANES = (
@@ -154,9 +158,20 @@ class ViewBuilder:
             "strip": figures.strip(tab.texts, reply),
         }
 
+    async def read_steps(self, message_id: int) -> None:
+        """What the tokens of a reply say: an engine elsewhere is asked in a thread, all at
+        once, and the step view finds the answers there."""
+        trace = self._services.experiments.traces.of(message_id)
+        with suppress(ProductError):
+            prompt = self._services.experiments.prompt()
+            await asyncio.to_thread(prompt.decode, trace.token_ids if trace else ())
+
     def _step_view(self, tab: Tab, message: Message) -> Markup:
         trace = self._services.experiments.traces.of(message.id)
-        return step_view(tab.texts, trace, message.text, self._services.experiments.prompt())
+        try:
+            return step_view(tab.texts, trace, message.text, self._services.experiments.prompt())
+        except ProductError as error:
+            return render("steps_missing", tab.texts, reason=error.words(tab.texts))
 
     def verdict(self, tab: Tab, snapshot: Snapshot) -> Markup:
         """The verdict about this conversation's next reply, and the averages."""

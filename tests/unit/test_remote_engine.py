@@ -73,7 +73,7 @@ async def test_what_it_is_and_can_do_is_asked(tmp_path: Path) -> None:
         assert (status.pair_name, status.tree, status.dtype) == ("qwen", Tree(3, 1, 4), "bfloat16")
         assert status.switch and status.address == server.url and status.pid is None
         told = status.elsewhere
-        assert told and (told.machine, told.drafter, told.counts) == ("NVIDIA L4", "EAGLE3", True)
+        assert told and (told.machine, status.drafter, told.counts) == ("NVIDIA L4", "EAGLE3", True)
         assert engine.pids() == {} and engine.api_key == ""
         assert engine.prompt().context_length == 2048 - 4
 

@@ -119,8 +119,9 @@ class RemoteEngine:
             return
         behind = await engines_behind(client, self._address)
         found = await ask(client, behind)
-        places = behind or [self._address]
-        self._prompt = await asyncio.to_thread(prompt_of, places, found, self._data_dir)
+        if self._known is None or self._known.what != found.what:
+            places = behind or [self._address]
+            self._prompt = await asyncio.to_thread(prompt_of, places, found, self._data_dir)
         self._take(found)
 
     def _take(self, found: Capabilities) -> None:
@@ -133,6 +134,7 @@ class RemoteEngine:
             failure_values={},
             pair_name=found.model,
             tree=found.tree,
+            drafter=found.drafter,
             dtype=found.dtype,
             device=found.device,
             switch=found.switch.available,
@@ -142,7 +144,6 @@ class RemoteEngine:
                 self._status.elsewhere,
                 machine=found.machine,
                 version=found.version,
-                drafter=found.drafter,
                 context_length=found.context_length,
                 counts=found.counts,
                 notice=notice or self._status.elsewhere.notice,

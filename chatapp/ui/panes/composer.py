@@ -6,6 +6,7 @@ from markupsafe import Markup
 
 from chatapp.domain import EngineState, EngineStatus, SpeculationMode
 from chatapp.texts import Texts
+from chatapp.ui.panes import elsewhere
 from chatapp.ui.render import render
 
 
@@ -39,6 +40,8 @@ def unavailable(status: EngineStatus) -> bool:
 
 
 def _hint(texts: Texts, status: EngineStatus, switched: bool) -> str:
+    if news := elsewhere.news(texts, status):
+        return news
     if unavailable(status):
         reason = texts(status.switch_reason) if status.switch_reason else "?"
         return texts("page.composer.unavailable", reason=reason)

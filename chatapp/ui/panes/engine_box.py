@@ -11,6 +11,7 @@ from chatapp.domain import Caution, EngineState, EngineStatus
 from chatapp.engine.process.how_far import how_far
 from chatapp.errors import error_words
 from chatapp.texts import Texts
+from chatapp.ui.panes import elsewhere
 from chatapp.ui.render import render
 
 _DOWN = (EngineState.FAILED, EngineState.STOPPED)
@@ -20,6 +21,8 @@ _SECRET = re.compile(r"""(api_key['"]?\s*[:=]\s*['"])[^'"]+""")
 
 def engine(texts: Texts, status: EngineStatus) -> Markup:
     """The section of the panel; open while the engine is on its way."""
+    if status.elsewhere is not None:
+        return elsewhere.box(texts, status)
     ready = next((phase.at for phase in status.timeline if phase.name == "ready"), None)
     return render(
         "engine",
@@ -37,6 +40,8 @@ def start(texts: Texts, status: EngineStatus) -> Markup:
     """For an empty conversation: how far the engine is; nothing once it is ready."""
     if status.state is not EngineState.STARTING:
         return Markup()
+    if status.elsewhere is not None:
+        return Markup("<h3>{}</h3>").format(elsewhere.engine_state(texts, status))
     return Markup("<h3>{}</h3>{}").format(texts("page.engine.starting"), timeline(texts, status))
 
 
@@ -53,16 +58,20 @@ def card(texts: Texts, status: EngineStatus) -> Markup:
         "card",
         texts,
         sentence=sentence(texts, status),
-        button="" if again else texts("page.engine.start"),
+        button="" if again else texts(_button(status)),
         offers=[(*_offer(texts, one), one.name) for one in status.offers],
-        log=log(status),
+        log=None if status.elsewhere else log(status),
     )
+
+
+def _button(status: EngineStatus) -> str:
+    return "elsewhere.connect_now" if status.elsewhere else "page.engine.start"
 
 
 def sentence(texts: Texts, status: EngineStatus) -> str:
     """Why the engine is not there, and what is done about it."""
     if status.failure is None:
-        return texts("page.engine.stopped")
+        return elsewhere.engine_state(texts, status)
     if status.state is EngineState.STARTING:
         what, why = (
             texts(f"errors.{status.failure}.{part}", **status.failure_values)

@@ -41,6 +41,7 @@ def panel(
     on = figures.speculation if figures else speculation
     live = reply is not None and reply.state in _LIVE
     lengths = figures.step_lengths if figures else ()
+    untold = figures is not None and not steps_told(figures)
     counts = figures.accept_histogram if figures else ()
     most = max(tree.steps + 1 if tree else 1, len(counts), *lengths[-STEPS:], 4)
     headline = _headline(reply, now)
@@ -52,6 +53,7 @@ def panel(
         live=live,
         speed=headline.tokens_per_second if headline else None,
         accept=headline.accept_length if headline else None,
+        untold=untold,
         steps=lengths[-STEPS:],
         most=most,
         line=_line(accept_history(lengths, POINTS), most),
@@ -62,6 +64,12 @@ def panel(
             *_conversation_rows(texts, messages),
         ],
     )
+
+
+def steps_told(figures: ReplyMetrics) -> bool:
+    """Whether the engine tells what each verify step gained; without our plug-in it tells
+    their sum, and that at the end."""
+    return not figures.speculation or figures.completion_tokens < 2 or bool(figures.step_lengths)
 
 
 def strip(texts: Texts, reply: Message | None, now: Window | None = None) -> Markup:
@@ -106,7 +114,8 @@ def _reply_rows(texts: Texts, figures: ReplyMetrics, live: bool) -> list[tuple[s
     rows = [(texts("page.figures.ttft"), f"{number_format.seconds(figures.ttft_s)} s")]
     tokens = number_format.count(figures.completion_tokens)
     if figures.speculation:
-        total = f"{tokens} / {number_format.count(figures.verify_steps)}"
+        steps = figures.verify_steps if steps_told(figures) else figures.verify_steps or None
+        total = f"{tokens} / {number_format.count(steps)}"
         rows.append((texts("page.figures.total"), total))
         step_ms = figures.verify_step_s and 1000 * figures.verify_step_s
         rows.append((texts("page.figures.step_time"), f"{number_format.milliseconds(step_ms)} ms"))

@@ -8,8 +8,9 @@ from typing import Any
 from markupsafe import Markup
 
 from chatapp.application.monitor import Moment
-from chatapp.domain import MemorySample
+from chatapp.domain import Elsewhere, MemorySample
 from chatapp.texts import Texts
+from chatapp.ui.panes import elsewhere
 from chatapp.ui.panes.video_memory import of_total, video_memory
 from chatapp.ui.render import render
 from chatapp.units import memory_gb
@@ -17,9 +18,12 @@ from chatapp.units import memory_gb
 _TONES = {"main": "engine2", "scheduler": "engine1", "detokenizer": "engine3"}
 
 
-def memory(texts: Texts, moment: Moment) -> Markup:
-    """With a card the processes step back: they are there when asked for."""
+def memory(texts: Texts, moment: Moment, there: Elsewhere | None = None) -> Markup:
+    """With a card the processes step back: they are there when asked for. Of an engine
+    elsewhere what it tells, and this machine apart from it."""
     sample = moment.sample
+    if there is not None:
+        return elsewhere.memory(texts, moment, there, _parts(texts, sample))
     lost, note = sample.gpu_lost, texts(sample.gpu_note) if sample.gpu_note else None
     on_card = sample.gpu is not None or lost
     return render(
@@ -32,8 +36,11 @@ def memory(texts: Texts, moment: Moment) -> Markup:
     )
 
 
-def strip(texts: Texts, sample: MemorySample) -> str:
+def strip(texts: Texts, moment: Moment, there: Elsewhere | None = None) -> str:
     """One short phrase for a narrow page."""
+    sample = moment.sample
+    if there is not None:
+        return elsewhere.strip(texts, moment)
     if sample.gpu_lost:
         return texts("page.memory.strip_lost")
     if sample.gpu:

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from chatapp.domain import Conversation, EngineStatus
 from chatapp.pairs.drafters import DRAFTERS
 from chatapp.texts import LANGUAGES, Texts
+from chatapp.ui.panes.elsewhere import engine_state
 from chatapp.ui.render import render
 
 DAYS = ("today", "yesterday", "earlier")
@@ -64,4 +65,4 @@ def foot(texts: Texts, status: EngineStatus) -> Markup:
     drafter = texts(f"drafter.{status.drafter}.name") if status.drafter in DRAFTERS else ""
     address = status.address.removeprefix("http://").removesuffix("/v1")
     facts = [fact for fact in (drafter, tree, status.dtype, status.device, address) if fact]
-    return render("foot", texts, status=status, facts=facts)
+    return render("foot", texts, status=status, state=engine_state(texts, status), facts=facts)

@@ -35,6 +35,8 @@ def step_view(texts: Texts, trace: Trace | None, text: str, decoder: Decoder) ->
     """``text`` is what the reply's normal rendering shows."""
     if trace is None or not trace.token_ids:
         return render("steps_missing", texts, reason=texts("evidence.steps.no_record"))
+    if trace.histogram and trace.speculation and not trace.step_lengths:
+        return render("steps_missing", texts, reason=texts("evidence.steps.untold"))
     try:
         found = groups(trace, decoder)
     except ValueError:  # a record that does not add up

@@ -33,7 +33,8 @@ class StatusPolling:
         if manager is not None:
             news["foot"] += models.invitation(texts, manager)
             if request.query_params.get("view") == "models":
-                news["models"] = models.pane(texts, manager, moment)
+                connection = self._page.services.connection
+                news["models"] = models.pane(texts, manager, moment, connection)
         return JSONResponse(news, headers={"Cache-Control": "no-store"})
 
     def beat(self, texts: Texts, moment: Moment) -> dict[str, Any]:
@@ -46,6 +47,6 @@ class StatusPolling:
             "engine": engine_box.engine(texts, status),
             "card": engine_box.card(texts, status) + left_behind(texts, orphans, moment.sample.gpu),
             "start": engine_box.start(texts, status),
-            "memory": memory.memory(texts, moment),
-            "strip-memory": escape(memory.strip(texts, moment.sample)),
+            "memory": memory.memory(texts, moment, status.elsewhere),
+            "strip-memory": escape(memory.strip(texts, moment, status.elsewhere)),
         }
