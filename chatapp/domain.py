@@ -82,28 +82,15 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
-    """Speculation counts of one request so far, exact however chunks merge.
-
-    ``histogram[i]`` is the number of verify steps that accepted ``i`` draft tokens,
-    so they gained ``i + 1`` tokens each. All zero when ``speculation`` is False.
-    """
-
-    speculation: bool = False
-    verify_steps: int = 0
-    accepted_drafts: int = 0
-    histogram: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Chunk:
     """One event of a reply's stream, as the engine sent it: the whole reply so far.
 
-    ``step_lengths`` are the accept lengths of its verify steps, in order; empty where
-    there is none, or where the engine does not tell them. ``at`` is in seconds since the
-    request was sent. On the last chunk only: ``finish_reason`` (``stop``, ``length`` or
-    ``abort``), and ``decode_s``, the seconds from the first token to the last by the
-    engine's own clock, where it tells them.
+    ``histogram[i]`` is the number of verify steps that accepted ``i`` draft tokens, so that
+    they gained ``i + 1`` each; ``step_lengths`` are what they gained, in order. Both are empty
+    with ``speculation`` off, and where the engine does not tell them. ``at`` is in seconds
+    since the request was sent. On the last chunk only: ``finish_reason`` (``stop``,
+    ``length`` or ``abort``), and ``decode_s``, the seconds from the first token to the last
+    by the engine's own clock, where it tells them.
     """
 
     text: str
@@ -111,7 +98,8 @@ class Chunk:
     prompt_tokens: int
     cached_tokens: int
     completion_tokens: int
-    counts: Counts
+    speculation: bool
+    histogram: tuple[int, ...]
     step_lengths: tuple[int, ...]
     at: float
     finish_reason: str | None = None

@@ -23,7 +23,7 @@ from chatapp.chat.traces import Traces
 from chatapp.chat.turns import Turn
 from chatapp.domain import Chunk, Message, MessageState, Sampling
 from chatapp.errors import ProductError, StoreError
-from chatapp.measure.reply.metrics import Window, figures_of, window_of
+from chatapp.measure.reply.metrics import Window, metrics_of, window_of
 from chatapp.measure.reply.text_kind import text_kind_of
 from chatapp.measure.reply.trace import Trace
 
@@ -145,7 +145,7 @@ class LiveReply:
         if durable:
             self._synced_at = self._kept_at
         self._save(durable, text=self._text)
-        self._publish(window_of(self.trace), figures=figures_of(self.trace))
+        self._publish(window_of(self.trace), figures=metrics_of(self.trace))
 
     def _fail(self, error: ProductError) -> None:
         self.error = error
@@ -156,7 +156,7 @@ class LiveReply:
         if self._keeping is not None:
             self._keeping.cancel()
         if self.trace.arrivals:
-            fields |= {"figures": figures_of(self.trace)}
+            fields |= {"figures": metrics_of(self.trace)}
             fields |= {"language": detect(self._text), "kind": text_kind_of(self._text)}
             self._keep_trace()
         self._save(state=state, text=self._text, **fields)

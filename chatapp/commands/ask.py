@@ -26,7 +26,7 @@ from chatapp.domain import Message, Sampling
 from chatapp.errors import InputError, UsageError
 from chatapp.measure.compare.arms import seeds_repeat
 from chatapp.measure.reply.acceptance import positions
-from chatapp.measure.reply.metrics import figures_of
+from chatapp.measure.reply.metrics import metrics_of
 from chatapp.measure.reply.trace import Trace
 from chatapp.settings import Settings
 from chatapp.texts import Texts, system_language
@@ -54,7 +54,7 @@ async def _answer_all(
         for text in prompts:
             show = _Show(silent=arguments.json)
             live = await _answer(chosen, text, arguments, show)
-            reply, metrics = live.state.reply, figures_of(live.trace)
+            reply, metrics = live.state.reply, metrics_of(live.trace)
             if arguments.json:
                 print_json(report(reply, live.trace))
             else:
@@ -96,7 +96,7 @@ async def _answer(
 
 def report(reply: Message, trace: Trace) -> dict[str, Any]:
     """What ``--json`` prints of one reply: every figure that there is."""
-    figures = figures_of(trace)
+    figures = metrics_of(trace)
     return {
         "text": reply.text,
         "output_ids": list(trace.token_ids),

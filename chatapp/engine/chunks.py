@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chatapp.domain import Chunk, Counts
+from chatapp.domain import Chunk
 from chatapp.errors import EngineError
 
 
@@ -22,38 +22,27 @@ def read_chunk(event: dict[str, Any], at: float) -> Chunk:
 
 
 def _chunk(event: dict[str, Any], meta: dict[str, Any], at: float) -> Chunk:
-    told = meta.get("speculation") or {}
+    told = meta.get("speculation") or _told_at_the_end(meta)
+    on = bool(told["on"])
     return Chunk(
         text=event["text"],
         token_ids=tuple(event["output_ids"]),
         prompt_tokens=int(meta["prompt_tokens"]),
         cached_tokens=int(meta.get("cached_tokens") or 0),
         completion_tokens=int(meta["completion_tokens"]),
-        counts=_counts(meta),
-        step_lengths=tuple(told.get("step_lengths", ())) if told.get("on") else (),
+        speculation=on,
+        histogram=tuple(told["histogram"]) if on else (),
+        step_lengths=tuple(told.get("step_lengths", ())) if on else (),
         at=at,
         finish_reason=_finish_reason(meta.get("finish_reason")),
         decode_s=_decode_s(meta),
     )
 
 
-def _counts(meta: dict[str, Any]) -> Counts:
-    told = meta.get("speculation")
-    if told is not None:
-        return Counts(
-            speculation=bool(told["on"]),
-            verify_steps=int(told["verify_steps"]),
-            accepted_drafts=int(told["accepted_drafts"]),
-            histogram=tuple(told["histogram"]),
-        )
-    if meta.get("spec_verify_ct"):
-        return Counts(
-            speculation=True,
-            verify_steps=int(meta["spec_verify_ct"]),
-            accepted_drafts=int(meta.get("spec_num_correct_drafts") or 0),
-            histogram=tuple(meta.get("spec_correct_drafts_histogram") or ()),
-        )
-    return Counts()
+def _told_at_the_end(meta: dict[str, Any]) -> dict[str, Any]:
+    """SGLang's own counts, in the form of our plug-in's."""
+    histogram = meta.get("spec_correct_drafts_histogram") or ()
+    return {"on": bool(meta.get("spec_verify_ct")), "histogram": histogram}
 
 
 def _decode_s(meta: dict[str, Any]) -> float | None:

@@ -32,7 +32,7 @@ from chatapp.engine.chunks import read_chunk
 from chatapp.engine.process.engine_process import free_port
 from chatapp.engine.process.local_engine import LocalEngine
 from chatapp.measure.reply.averages import average
-from chatapp.measure.reply.metrics import figures_of
+from chatapp.measure.reply.metrics import metrics_of
 from chatapp.measure.reply.trace import Trace
 
 PROMPTS = ["Tell me a story", "讲一个故事", "What is accept length?", "什么是推测解码？"]
@@ -75,7 +75,7 @@ class Tap:
                         at = time.monotonic() - sent
                         trace.add(read_chunk(json.loads(line[6:]), at))
                     yield f"{line}\n".encode()
-        self.figures.append(figures_of(trace))
+        self.figures.append(metrics_of(trace))
 
     async def _other(self, request: Request) -> Response:
         async with self._client() as client:

@@ -18,7 +18,7 @@ from chatapp.engine.process.local_engine import LocalEngine
 from chatapp.engine.prompt import ChatPrompt
 from chatapp.errors import EngineError
 from chatapp.measure.machine.ledger import EngineMemory
-from chatapp.measure.reply.metrics import figures_of
+from chatapp.measure.reply.metrics import metrics_of
 from chatapp.measure.reply.trace import Trace
 from chatapp.pairs.planned import planned
 from tests.replies import last, states
@@ -52,13 +52,13 @@ async def test_chunks_agree_with_each_other(
     assert on[-1].text == off[-1].text
     assert on[-1].token_ids == off[-1].token_ids
     for chunks, speculation in ((on, True), (off, False)):
-        assert {chunk.counts.speculation for chunk in chunks} == {speculation}
+        assert {chunk.speculation for chunk in chunks} == {speculation}
         assert all(chunk.prompt_tokens == len(ids) for chunk in chunks)
         assert all(len(chunk.token_ids) == chunk.completion_tokens for chunk in chunks)
         assert [chunk.finish_reason for chunk in chunks[:-1]] == [None] * (len(chunks) - 1)
         assert chunks[-1].finish_reason in ("stop", "length")
     assert sum(on[-1].step_lengths) == on[-1].completion_tokens - 1
-    assert on[-1].counts.verify_steps == len(on[-1].step_lengths)
+    assert sum(on[-1].histogram) == len(on[-1].step_lengths)
     assert all(chunk.step_lengths == () for chunk in off)
 
 
@@ -68,7 +68,7 @@ async def test_the_figures_of_a_reply(engine: LocalEngine, prompt: ChatPrompt) -
     async for chunk in engine.client.stream(ask(prompt, "hello"), Sampling(max_tokens=60), True):
         trace.add(chunk)
     took = time.monotonic() - began
-    figures = figures_of(trace)
+    figures = metrics_of(trace)
     assert 0 < (figures.ttft_s or 0) <= figures.duration_s <= took
     assert figures.accept_length == sum(figures.step_lengths) / figures.verify_steps
     assert len(figures.step_lengths) == figures.verify_steps

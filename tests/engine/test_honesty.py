@@ -24,7 +24,7 @@ from chatapp.engine.client import EngineClient
 from chatapp.engine.process.local_engine import LocalEngine
 from chatapp.engine.prompt import ChatPrompt
 from chatapp.measure.reply.acceptance import positions
-from chatapp.measure.reply.metrics import figures_of
+from chatapp.measure.reply.metrics import metrics_of
 from chatapp.texts import Texts
 from chatapp.ui.panes import figures as figures_pane
 from chatapp.ui.panes import stepview, transcript
@@ -135,7 +135,7 @@ def check(store: Store, rig: OneReply, prompt: ChatPrompt, message: Message, on:
 
 def check_kept(store: Store, prompt: ChatPrompt, message: Message, told: Recomputed) -> None:
     trace = Traces(store).of(message.id)
-    assert trace is not None and figures_of(trace) == message.figures
+    assert trace is not None and metrics_of(trace) == message.figures
     assert averages_of([message]).all.verify_steps == len(told.steps)
     if trace.speculation:
         html = stepview.step_view(EN, trace, message.text, prompt)

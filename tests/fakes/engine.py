@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from dataclasses import dataclass, field
 from typing import Any
 
-from chatapp.domain import Chunk, Counts, EngineState, EngineStatus, Role, Sampling, Tree
+from chatapp.domain import Chunk, EngineState, EngineStatus, Role, Sampling, Tree
 from chatapp.engine.process.orphans import Orphan
 from chatapp.errors import EngineError
 from chatapp.measure.reply.metrics import histogram
@@ -128,13 +128,13 @@ class ScriptedEngine:
         step_s = self.step_s * (self.overhead if on else 1)
         done, steps, lengths = 1, 0, []
         while True:
-            counts = Counts(on, len(lengths), sum(lengths) - len(lengths), histogram(lengths))
+            counts = (on, histogram(lengths), tuple(lengths))
             text, reason = "".join(whole[:done]), None
             if done == len(whole):
                 reason = "length" if done == most else "stop"
             ids = tuple(ord(token[-1]) for token in whole[:done])
             at = self.first_s + steps * step_s
-            yield Chunk(text, ids, prompt_tokens, 0, done, counts, tuple(lengths), at, reason)
+            yield Chunk(text, ids, prompt_tokens, 0, done, *counts, at, reason)
             if reason:
                 return
             gained = min(self.gain if on else 1, len(whole) - done)

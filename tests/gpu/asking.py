@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from chatapp.domain import ReplyMetrics, Sampling
 from chatapp.engine.process.local_engine import LocalEngine
 from chatapp.measure.reply.averages import average
-from chatapp.measure.reply.metrics import figures_of
+from chatapp.measure.reply.metrics import metrics_of
 from chatapp.measure.reply.trace import Trace
 from tests.gpu import arithmetic
 from tests.gpu.arithmetic import Agreement, Speed
@@ -30,7 +30,7 @@ async def answer(engine: LocalEngine, ids: Sequence[int], sampling: Sampling, on
         async for chunk in chunks:
             trace.add(chunk)
             text = chunk.text
-    return Answer(text, trace.token_ids, figures_of(trace))
+    return Answer(text, trace.token_ids, metrics_of(trace))
 
 
 async def ask(

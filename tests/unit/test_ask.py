@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 from chatapp import cli, locations
 from chatapp.arguments import parse
 from chatapp.commands import ask, ask_engine
-from chatapp.domain import Chunk, Counts, ReplyMetrics, Role
+from chatapp.domain import Chunk, ReplyMetrics, Role
 from chatapp.errors import EngineError, InputError, PairError, StoreError, UsageError
+from chatapp.measure.reply.metrics import histogram
 from chatapp.settings import Settings
 
 _KEYS = {
@@ -40,9 +41,9 @@ def _arguments(prompt: str | None = None, file: Path | str | None = None) -> Sim
     return SimpleNamespace(prompt=prompt, file=None if file is None else str(file))
 
 
-def _chunk(tokens: int, at: float, counts: Counts, steps: tuple[int, ...]) -> Chunk:
-    ids = tuple(range(tokens))
-    return Chunk("天是蓝的。", ids, 9, 0, tokens, counts, steps, at, "stop" if tokens > 1 else None)
+def _chunk(tokens: int, at: float, on: bool, steps: tuple[int, ...]) -> Chunk:
+    ids, reason = tuple(range(tokens)), "stop" if tokens > 1 else None
+    return Chunk("天是蓝的。", ids, 9, 0, tokens, on, histogram(steps), steps, at, reason)
 
 
 class _Engine:
@@ -50,9 +51,8 @@ class _Engine:
 
     context_length = 400
 
-    def __init__(self, counts: Counts, steps: tuple[int, ...]) -> None:
-        first = _chunk(1, 0.5, Counts(counts.speculation), ())
-        self.chunks = [first, _chunk(8, 1.5, counts, steps)]
+    def __init__(self, on: bool, steps: tuple[int, ...]) -> None:
+        self.chunks = [_chunk(1, 0.5, on, ()), _chunk(8, 1.5, on, steps)]
 
     def encode(self, messages: Sequence[tuple[Role, str]]) -> list[int]:
         return [ord(char) for _, text in messages for char in text]
@@ -62,21 +62,21 @@ class _Engine:
             yield chunk
 
 
-COUNTED = Counts(True, 2, 5, (0, 0, 1, 1)), (4, 3)
+COUNTED = True, (4, 3)
 
 
 async def _report(
-    counts: Counts, steps: tuple[int, ...], capsys: pytest.CaptureFixture[str], device: str = "cpu"
+    on: bool, steps: tuple[int, ...], capsys: pytest.CaptureFixture[str], device: str = "cpu"
 ) -> tuple[dict[str, Any], list[str]]:
     """What a prompt prints, each time, and what is said beside it."""
-    engine, heard = _Engine(counts, steps), list[str]()
+    engine, heard = _Engine(on, steps), list[str]()
 
     @asynccontextmanager
     async def answerer(*_: object) -> AsyncIterator[ask_engine.Answerer]:
         yield ask_engine.Answerer(engine, engine, device)  # type: ignore[arg-type]
 
     asked = parse(["ask", "天空", "--json", "--seed", "7", "--temperature", "0.7"])
-    asked.speculation = "on" if counts.speculation else "off"
+    asked.speculation = "on" if on else "off"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ask, "answerer", answerer)
         await ask._answer_all(["天空"] * 2, asked, Settings.load(), lambda key: heard.append(key))
@@ -98,7 +98,7 @@ async def test_the_report_follows_from_the_chunks(capsys: pytest.CaptureFixture[
 async def test_with_speculation_off_nothing_is_claimed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    report, _ = await _report(Counts(), (), capsys)
+    report, _ = await _report(False, (), capsys)
     assert (report["speculation"], report["verify_steps"]) == (False, 0)
     assert report["accept_length"] is None and report["accept_histogram"] == []
 

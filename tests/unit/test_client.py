@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from chatapp.domain import Counts, Sampling
+from chatapp.domain import Sampling
 from chatapp.engine.chunks import read_chunk
 from chatapp.engine.client import EngineClient, generate_body
 from chatapp.errors import EngineError
@@ -198,21 +198,21 @@ def test_each_chunk_has_the_steps_so_far() -> None:
     assert (first.step_lengths, first.at) == ((), 0.5)
     merged = read_chunk(event(9, speculation=told(True, [3, 1, 4])), 2)
     assert merged.step_lengths == (3, 1, 4)
-    assert merged.counts == Counts(True, 3, 5, (1, 0, 1, 1))
+    assert merged.speculation and merged.histogram == (1, 0, 1, 1)
 
 
 def test_without_speculation_there_are_no_steps() -> None:
     chunk = read_chunk(event(5, speculation=told(False, [])), 1)
-    assert (chunk.step_lengths, chunk.counts) == ((), Counts())
+    assert (chunk.speculation, chunk.histogram, chunk.step_lengths) == (False, (), ())
 
 
 def test_without_the_plugin_only_the_last_event_has_counts() -> None:
-    assert read_chunk(event(4), 1).counts == Counts()
+    assert not read_chunk(event(4), 1).speculation
     stock = {
         "spec_verify_ct": 3,
         "spec_num_correct_drafts": 4,
         "spec_correct_drafts_histogram": [1, 0, 2],
     }
     last = read_chunk(event(8, finish_reason={"type": "length"}, **stock), 2)
-    assert last.counts == Counts(True, 3, 4, (1, 0, 2))
+    assert last.speculation and last.histogram == (1, 0, 2)
     assert last.step_lengths == ()

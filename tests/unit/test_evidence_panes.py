@@ -18,7 +18,7 @@ from chatapp.measure.compare.arms import Comparison, Run, Setting
 from chatapp.measure.compare.comparison import ArmText, WarmingUp
 from chatapp.measure.compare.verdict import Observation, verdict
 from chatapp.measure.reply.averages import averages
-from chatapp.measure.reply.metrics import accept_history, figures_of
+from chatapp.measure.reply.metrics import accept_history, metrics_of
 from chatapp.measure.reply.trace import Arrival, Trace
 from chatapp.texts import LANGUAGES, Texts
 from chatapp.ui.panes import benchmark, compare, evidence, figures, stepview, transcript
@@ -157,7 +157,7 @@ def test_a_running_comparison_says_which_arm_it_is_at(texts: Texts) -> None:
     side = texts("compare.off")
     warming = State("running", CompareState(now=WarmingUp(False)))
     assert texts("compare.stage.warming", side=side) in pane(texts, None, warming)
-    text = ArmText(False, 2, "so far", figures_of(trace_of_text("so far", on=False)))
+    text = ArmText(False, 2, "so far", metrics_of(trace_of_text("so far", on=False)))
     running = pane(texts, None, State("running", CompareState(arms=(None, text), now=text)))
     assert texts("compare.stage.running", round=2, side=side) in running and "so far" in running
 
@@ -166,8 +166,8 @@ def landscape() -> Landscape:
     from chatapp.domain import Tree
 
     def attempt(tree: Tree, speed: float, **more: object) -> Attempt:
-        on = figures_of(trace_of_text("a" * 31, True, 0.1 / speed))
-        off = figures_of(trace_of_text("a" * 31, False))
+        on = metrics_of(trace_of_text("a" * 31, True, 0.1 / speed))
+        off = metrics_of(trace_of_text("a" * 31, False))
         return Attempt(tree, tuple(Answered(n, on, off) for n in range(4)), **more)
 
     attempts = (attempt(Tree(5, 4, 16), 0.5), attempt(Tree(3, 1, 4), 0.8),
@@ -196,7 +196,7 @@ def test_a_reply_says_what_auto_chose_and_why() -> None:
     trace = trace_of_text("hello there", on=False)
     message = Message(
         3, 1, Role.ASSISTANT, "hello there", MessageState.FINISHED, 0.0,
-        figures=figures_of(trace), choice=AutoChoice(False, "slower", 0.92),
+        figures=metrics_of(trace), choice=AutoChoice(False, "slower", 0.92),
     )  # fmt: skip
     assert "auto chose off: 8% slower here" in transcript.reply(EN, message)
     assert "自动选关：这里慢 8%" in transcript.reply(ZH, message)

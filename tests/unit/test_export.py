@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from chatapp.chat.store import Store
 from chatapp.chat.traces import Traces, trace_from
 from chatapp.domain import ReplyMetrics
-from chatapp.measure.reply.metrics import figures_of
+from chatapp.measure.reply.metrics import metrics_of
 from chatapp.measure.reply.trace import Arrival, Trace
 from chatapp.settings import Settings
 from chatapp.ui.server.downloads import routes
@@ -36,7 +36,7 @@ def page(store: Store, tmp_path: Path) -> TestClient:
 def conversation(store: Store) -> int:
     made = store.create_conversation("猫 <b>").id
     _, reply = store.add_turn(made, "猫是什么？", "zh")
-    store.update_message(reply.id, text="**动物**。", figures=figures_of(TRACE))
+    store.update_message(reply.id, text="**动物**。", figures=metrics_of(TRACE))
     Traces(store).keep(reply.id, TRACE)
     return made
 
@@ -48,7 +48,7 @@ def test_every_figure_in_the_file_follows_from_its_record(
     assert "attachment" in answer.headers["content-disposition"]
     user, reply = answer.json()["messages"]
     assert (user["text"], user["figures"], user["trace"]) == ("猫是什么？", None, None)
-    again = figures_of(trace_from(reply["trace"]))
+    again = metrics_of(trace_from(reply["trace"]))
     assert reply["figures"] == json.loads(json.dumps({n: getattr(again, n) for n in _NAMES}))
     assert reply["figures"]["accept_length"] == 3.5
 

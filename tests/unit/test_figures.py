@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatapp.domain import Chunk, Counts
-from chatapp.measure.reply.metrics import figures_of, window_of
+from chatapp.domain import Chunk
+from chatapp.measure.reply.metrics import metrics_of, window_of
 from chatapp.measure.reply.trace import Trace
 
 
@@ -20,13 +20,6 @@ def chunks_of(lengths: list[int], gap: float = 0.1, speculation: bool = True) ->
         if length is not None:
             tokens += length
             histogram[length - 1] += 1
-        steps = at if speculation else 0
-        counts = Counts(
-            speculation,
-            steps,
-            tokens - 1 - at if speculation else 0,
-            tuple(histogram) if speculation else (),
-        )
         made.append(
             Chunk(
                 text="x" * tokens,
@@ -34,7 +27,8 @@ def chunks_of(lengths: list[int], gap: float = 0.1, speculation: bool = True) ->
                 prompt_tokens=7,
                 cached_tokens=3,
                 completion_tokens=tokens,
-                counts=counts,
+                speculation=speculation,
+                histogram=tuple(histogram) if speculation else (),
                 step_lengths=tuple(lengths[:at]) if speculation else (),
                 at=0.5 + at * gap,
             )
@@ -51,12 +45,12 @@ def merge(chunks: list[Chunk], cuts: set[int]) -> list[Chunk]:
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=60), st.sets(st.integers(0, 60)))
 def test_merged_chunks_give_the_same_figures(lengths: list[int], cuts: set[int]) -> None:
     chunks = chunks_of(lengths)
-    assert figures_of(Trace.of(merge(chunks, cuts))) == figures_of(Trace.of(chunks))
+    assert metrics_of(Trace.of(merge(chunks, cuts))) == metrics_of(Trace.of(chunks))
 
 
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=60))
 def test_accept_length_is_tokens_per_verify_step(lengths: list[int]) -> None:
-    figures = figures_of(Trace.of(chunks_of(lengths)))
+    figures = metrics_of(Trace.of(chunks_of(lengths)))
     assert figures.accept_length == pytest.approx(sum(lengths) / len(lengths))
     assert figures.step_lengths == tuple(lengths)
     assert sum(figures.accept_histogram) == figures.verify_steps == len(lengths)
@@ -65,22 +59,22 @@ def test_accept_length_is_tokens_per_verify_step(lengths: list[int]) -> None:
 
 
 def test_decode_speed_leaves_the_first_chunk_out() -> None:
-    figures = figures_of(Trace.of(chunks_of([4, 4, 4, 4], gap=0.25)))
+    figures = metrics_of(Trace.of(chunks_of([4, 4, 4, 4], gap=0.25)))
     assert figures.tokens_per_second == pytest.approx(16.0)
     assert figures.ttft_s == 0.5
     assert figures.duration_s == pytest.approx(1.5)
 
 
 def test_the_time_of_a_verify_step_is_accept_length_by_decode_speed() -> None:
-    figures = figures_of(Trace.of(chunks_of([4, 1, 4, 3], gap=0.25)))
+    figures = metrics_of(Trace.of(chunks_of([4, 1, 4, 3], gap=0.25)))
     assert figures.verify_step_s == pytest.approx(0.25)
     assert figures.accept_length / figures.verify_step_s == pytest.approx(figures.tokens_per_second)
-    assert figures_of(Trace.of(chunks_of([1] * 4, speculation=False))).verify_step_s is None
+    assert metrics_of(Trace.of(chunks_of([1] * 4, speculation=False))).verify_step_s is None
 
 
 def test_now_is_the_last_second_and_the_last_ten_steps() -> None:
     trace = Trace.of(chunks_of([1] * 20 + [5] * 10, gap=0.1))
-    now, whole = window_of(trace), figures_of(trace)
+    now, whole = window_of(trace), metrics_of(trace)
     assert now.accept_length == 5
     assert now.tokens_per_second == pytest.approx(50)
     assert whole.accept_length == pytest.approx(70 / 30)
@@ -98,7 +92,7 @@ def test_a_record_has_figures_at_every_moment(lengths: list[int], gap: float) ->
     trace = Trace(True)
     for number, chunk in enumerate(chunks_of(lengths, gap)):
         trace.add(chunk)
-        assert figures_of(trace) == figures_of(Trace.of(chunks_of(lengths[:number], gap)))
+        assert metrics_of(trace) == metrics_of(Trace.of(chunks_of(lengths[:number], gap)))
         now = window_of(trace)
         assert now.accept_length is None or 1 <= now.accept_length <= 6
 
@@ -106,15 +100,15 @@ def test_a_record_has_figures_at_every_moment(lengths: list[int], gap: float) ->
 def test_sums_without_steps_are_figures_too() -> None:
     """What an engine without our plug-in tells, with its last chunk."""
     first, *_, last = chunks_of([3, 1, 4])
-    bare = replace(first, counts=Counts())
+    bare = replace(first, speculation=False, histogram=())
     trace = Trace.of([bare, replace(last, step_lengths=())])
-    figures = figures_of(trace)
+    figures = metrics_of(trace)
     assert (figures.verify_steps, figures.accepted_drafts, figures.step_lengths) == (3, 5, ())
     assert figures.accept_length == pytest.approx(8 / 3)
 
 
 def test_without_speculation_nothing_is_reported_as_proposed() -> None:
-    figures = figures_of(Trace.of(chunks_of([1] * 5, speculation=False)))
+    figures = metrics_of(Trace.of(chunks_of([1] * 5, speculation=False)))
     assert not figures.speculation
     assert (figures.verify_steps, figures.accepted_drafts, figures.accept_length) == (0, 0, None)
     assert figures.step_lengths == ()
@@ -122,16 +116,16 @@ def test_without_speculation_nothing_is_reported_as_proposed() -> None:
 
 
 def test_what_the_engine_did_wins_over_what_was_asked() -> None:
-    assert figures_of(Trace.of(chunks_of([3]), speculation=False)).speculation
+    assert metrics_of(Trace.of(chunks_of([3]), speculation=False)).speculation
 
 
 def test_one_chunk_has_no_speed() -> None:
-    figures = figures_of(Trace.of(chunks_of([])))
+    figures = metrics_of(Trace.of(chunks_of([])))
     assert figures.tokens_per_second is None
     assert figures.ttft_s == 0.5
 
 
 def test_nothing_streamed_is_nothing_measured() -> None:
-    figures = figures_of(Trace(True))
+    figures = metrics_of(Trace(True))
     assert (figures.completion_tokens, figures.ttft_s, figures.tokens_per_second) == (0, None, None)
     assert window_of(Trace(True)).tokens_per_second is None

@@ -26,7 +26,6 @@ from chatapp.domain import (
     AutoChoice,
     Chunk,
     Conversation,
-    Counts,
     EngineState,
     EngineStatus,
     Message,
@@ -36,7 +35,7 @@ from chatapp.domain import (
     SpeculationMode,
 )
 from chatapp.errors import EngineError, InputError, StoreError
-from chatapp.measure.reply.metrics import figures_of
+from chatapp.measure.reply.metrics import metrics_of
 from tests.replies import last, states
 
 
@@ -92,7 +91,8 @@ class Script:
                     prompt_tokens=len(prompt_ids),
                     cached_tokens=0,
                     completion_tokens=at + 1,
-                    counts=Counts(speculation, at, 0, (at,) if at else ()),
+                    speculation=speculation,
+                    histogram=(),
                     step_lengths=(1,) * at,
                     at=0.1 * (at + 1),
                     finish_reason=self.finish_reason if last else None,
@@ -386,7 +386,7 @@ async def test_the_record_of_a_reply_gives_its_figures_again(store: Store, chat:
     live = await LiveReplies(store, Script(words=tuple("abcdef"))).send(chat, "letters")
     reply = (await last(live)).reply
     trace = Traces(store).of(reply.id)
-    assert trace is not None and figures_of(trace) == reply.figures
+    assert trace is not None and metrics_of(trace) == reply.figures
     assert reply.kind == "prose"
     store.delete_conversation(chat)
     assert Traces(store).of(reply.id) is None

@@ -23,7 +23,6 @@ from chatapp.chat.auto import Auto
 from chatapp.chat.store import Store
 from chatapp.domain import (
     Chunk,
-    Counts,
     EngineState,
     EngineStatus,
     MemorySample,
@@ -81,10 +80,9 @@ class Scripted:
             if n > 1:
                 await self.go.wait()
             last = "stop" if n == len(self.words) else None
-            counts = Counts(speculation, n - 1, 0, (n - 1,)) if speculation else Counts()
             text, tokens = "".join(self.words[:n]), tuple(range(n))
             steps = (1,) * (n - 1) if speculation else ()
-            yield Chunk(text, tokens, 3, 0, n, counts, steps, 0.1 * n, last)
+            yield Chunk(text, tokens, 3, 0, n, speculation, (), steps, 0.1 * n, last)
 
 
 class Rig:

@@ -16,7 +16,7 @@ from chatapp.engine.remote import remote_engine
 from chatapp.engine.remote.address import Address
 from chatapp.engine.remote.remote_engine import RemoteEngine
 from chatapp.errors import EngineError, error_words
-from chatapp.measure.reply.metrics import figures_of
+from chatapp.measure.reply.metrics import metrics_of
 from chatapp.measure.reply.trace import Trace
 from chatapp.texts import LANGUAGES, Texts
 from tests.fakes.elsewhere import TOKENS, Server, self_signed, serve
@@ -185,10 +185,10 @@ async def test_lost_in_the_middle_of_a_reply(tmp_path: Path) -> None:
 async def test_a_stream_that_is_held_back_has_no_speed_and_is_told(tmp_path: Path) -> None:
     async with serve() as server, connected(server, tmp_path) as engine:
         await engine.ready()
-        assert figures_of(Trace.of(await reply(engine))).tokens_per_second
+        assert metrics_of(Trace.of(await reply(engine))).tokens_per_second
         assert notice(engine) is None
         server.script.held_back = True
-        figures = figures_of(Trace.of(await reply(engine)))
+        figures = metrics_of(Trace.of(await reply(engine)))
         assert (figures.tokens_per_second, figures.ttft_s, figures.verify_step_s) == (None,) * 3
         assert figures.accept_length == 1.0, "what the engine counted is right however it came"
         assert notice(engine) == "held_back"
@@ -203,7 +203,7 @@ async def test_without_the_plug_in_the_counts_come_at_the_end(tmp_path: Path) ->
             assert (status.switch, status.switch_reason) == (False, "switch.plugin_elsewhere")
             assert status.elsewhere and not status.elsewhere.counts
             chunks = await reply(engine, on=False)
-            so_far, whole = figures_of(Trace.of(chunks[:-1])), figures_of(Trace.of(chunks))
+            so_far, whole = metrics_of(Trace.of(chunks[:-1])), metrics_of(Trace.of(chunks))
             assert so_far.speculation and so_far.accept_length is None, "not known, not none"
             assert whole.speculation and whole.accept_length == 1.0
             assert whole.verify_steps == TOKENS - 1 and whole.step_lengths == ()
@@ -215,4 +215,4 @@ async def test_an_engine_without_a_draft_is_no_speculation(tmp_path: Path) -> No
         async with connected(server, tmp_path) as engine:
             await engine.ready()
             assert engine.status().switch_reason == "switch.without_draft"
-            assert {chunk.counts.speculation for chunk in await reply(engine)} == {False}
+            assert {chunk.speculation for chunk in await reply(engine)} == {False}

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from chatapp.chat.traces import document, trace_from
-from chatapp.domain import Chunk, Counts
-from chatapp.measure.reply.metrics import figures_of, histogram
+from chatapp.domain import Chunk
+from chatapp.measure.reply.metrics import histogram, metrics_of
 from chatapp.measure.reply.steps import TokenSource, groups, whole_characters
 from chatapp.measure.reply.trace import Arrival, Trace
 
@@ -50,8 +50,8 @@ def streams(draw: st.DrawFn) -> list[Chunk]:
     for cut in cuts:
         at += draw(st.floats(0.001, 0.5))
         told = lengths[:cut] if on else []
-        counts = Counts(on, len(told), sum(told) - len(told), histogram(told))
-        chunks.append(Chunk("", tuple(ids[: ends[cut]]), 7, 3, ends[cut], counts, tuple(told), at))
+        so_far = tuple(ids[: ends[cut]])
+        chunks.append(Chunk("", so_far, 7, 3, ends[cut], on, histogram(told), tuple(told), at))
     return chunks
 
 
@@ -61,7 +61,7 @@ def test_figures_from_the_record_are_those_that_were_shown(chunks: list[Chunk]) 
     kept = json.loads(json.dumps(document(trace)))
     assert trace_from(kept) == trace
     del kept["histogram"], kept["simulated_accept_length"]  # as it was kept before
-    assert figures_of(trace_from(kept)) == figures_of(trace)
+    assert metrics_of(trace_from(kept)) == metrics_of(trace)
 
 
 @given(streams())

@@ -65,7 +65,7 @@ class RemoteClient(EngineClient):
 
 
 def _speculating(chunk: Chunk) -> Chunk:
-    return replace(chunk, counts=replace(chunk.counts, speculation=True))
+    return replace(chunk, speculation=True)
 
 
 def in_words(error: EngineError, address: Address) -> EngineError:

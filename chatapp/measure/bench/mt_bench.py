@@ -17,7 +17,7 @@ from chatapp.measure.bench.job import Answer, Arm, Block, Job, blocks
 from chatapp.measure.bench.journal import Journal
 from chatapp.measure.bench.questions import Question
 from chatapp.measure.compare.quiet import Machine
-from chatapp.measure.reply.metrics import figures_of
+from chatapp.measure.reply.metrics import metrics_of
 from chatapp.measure.reply.trace import Trace
 from chatapp.measure.stream import Stream, read
 
@@ -145,7 +145,7 @@ class MtBench:
                     trace.add(chunk)
                     text = chunk.text
                 else:
-                    return text, figures_of(trace)
+                    return text, metrics_of(trace)
 
     def _fitting(self, said: list[tuple[Role, str]]) -> list[int] | None:
         """The conversation, or its last question alone; None when neither fits."""

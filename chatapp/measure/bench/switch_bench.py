@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from chatapp.domain import ReplyMetrics, Sampling
 from chatapp.measure.reply.averages import average
-from chatapp.measure.reply.metrics import figures_of
+from chatapp.measure.reply.metrics import metrics_of
 from chatapp.measure.stream import Stream, read
 
 ARMS = ("plain", "off", "on")
@@ -74,7 +74,7 @@ class SwitchBench:
     async def _answer(self, arm: str, prompt: SwitchPrompt) -> SwitchAnswer:
         on = arm == "on"
         text, trace = await read(self.streams[arm](prompt.ids, self.sampling, on), on)
-        return SwitchAnswer(prompt, text, figures_of(trace))
+        return SwitchAnswer(prompt, text, metrics_of(trace))
 
 
 def _rotated(by: int) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from chatapp.errors import EngineError
 from chatapp.measure import stats
 from chatapp.measure.compare.arms import Setting
 from chatapp.measure.reply.averages import average
-from chatapp.measure.reply.metrics import figures_of
+from chatapp.measure.reply.metrics import metrics_of
 from chatapp.measure.stats import Estimate
 from chatapp.measure.stream import Stream, read
 
@@ -184,7 +184,7 @@ class Race:
 
     async def _answer(self, stream: Stream, number: int, speculation: bool) -> ReplyMetrics:
         asked = stream(self._prompts[number], self._sampling, speculation)
-        return figures_of((await read(asked, speculation))[1])
+        return metrics_of((await read(asked, speculation))[1])
 
     async def _warm_up(self, stream: Stream) -> None:
         short = replace(self._sampling, max_tokens=min(16, self._sampling.max_tokens))

@@ -14,7 +14,7 @@ from itertools import zip_longest
 from chatapp.domain import ReplyMetrics, Role, Sampling
 from chatapp.measure import stats
 from chatapp.measure.reply.averages import average
-from chatapp.measure.reply.metrics import figures_of
+from chatapp.measure.reply.metrics import metrics_of
 from chatapp.measure.reply.trace import Trace
 from chatapp.measure.stats import Estimate
 
@@ -59,7 +59,7 @@ class Run:
 
     @property
     def figures(self) -> ReplyMetrics:
-        return figures_of(self.trace)
+        return metrics_of(self.trace)
 
 
 @dataclass(frozen=True, slots=True)

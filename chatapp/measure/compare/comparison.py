@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from chatapp.domain import Chunk, ReplyMetrics, Role, Sampling
 from chatapp.measure.compare.arms import Comparison, Run, Setting
 from chatapp.measure.compare.quiet import Machine
-from chatapp.measure.reply.metrics import figures_of
+from chatapp.measure.reply.metrics import metrics_of
 from chatapp.measure.reply.text_kind import text_kind_of
 from chatapp.measure.reply.trace import Trace
 from chatapp.measure.stream import Stream, read
@@ -114,7 +114,7 @@ class Comparing:
                         return
                     trace.add(chunk)
                     last = chunk
-                    yield ArmText(speculation, number, chunk.text, figures_of(trace))
+                    yield ArmText(speculation, number, chunk.text, metrics_of(trace))
         finally:
             if last is not None:
                 self._keep(speculation, number, place, last, trace)

@@ -18,7 +18,7 @@ A new figure of the panel takes three files and its texts, as ``verify_step_s`` 
 
 1. ``chatapp/domain.py``: a field of ReplyMetrics, with a default, since replies that were kept
    before have none;
-2. ``chatapp/measure/reply/metrics.py``: its formula in ``figures_of``, and in words above;
+2. ``chatapp/measure/reply/metrics.py``: its formula in ``metrics_of``, and in words above;
 3. ``chatapp/ui/panes/figures.py``: its row in ``_reply_rows``;
 
 and its label ``page.figures.NAME`` in ``assets/texts/zh.toml`` and ``en.toml``. Store,
@@ -49,7 +49,7 @@ class Window:
     accept_length: float | None
 
 
-def figures_of(trace: Trace) -> ReplyMetrics:
+def metrics_of(trace: Trace) -> ReplyMetrics:
     """Of the whole reply, or of what there is of it so far."""
     arrivals = trace.arrivals
     counts = trace.histogram or histogram(trace.step_lengths)

@@ -52,8 +52,8 @@ class Trace:
 
     def add(self, chunk: Chunk) -> None:
         """The next chunk of the stream. Copies nothing that was there before."""
-        self.speculation = chunk.counts.speculation
+        self.speculation = chunk.speculation
         self.prompt_tokens, self.cached_tokens = chunk.prompt_tokens, chunk.cached_tokens
         self.token_ids, self.step_lengths = chunk.token_ids, chunk.step_lengths
-        self.histogram, self.decode_s = chunk.counts.histogram, chunk.decode_s
+        self.histogram, self.decode_s = chunk.histogram, chunk.decode_s
         self.arrivals.append(Arrival(chunk.at, chunk.completion_tokens, len(chunk.step_lengths)))

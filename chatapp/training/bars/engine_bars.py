@@ -12,7 +12,7 @@ from chatapp.engine.process.local_engine import LocalEngine
 from chatapp.engine.prompt import ChatPrompt
 from chatapp.errors import EngineError
 from chatapp.measure.reply.averages import average
-from chatapp.measure.reply.metrics import figures_of
+from chatapp.measure.reply.metrics import metrics_of
 from chatapp.measure.reply.trace import Trace
 from chatapp.pairs.locate import locate
 from chatapp.training.bars.bars import (
@@ -60,7 +60,7 @@ async def length(engine: LocalEngine, pair: Pair, language: str) -> float:
         ids = prompt.encode([(Role.USER, turn.question)])
         async for chunk in engine.client.stream(ids, sampling, speculation=True):
             trace.add(chunk)
-        replies.append(figures_of(trace))
+        replies.append(metrics_of(trace))
     if (value := average(replies).accept_length) is None:
         raise EngineError("engine_broke_off")
     return value
