@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 
 from chatapp.domain import Card, Caution, Pair, Tree
 from chatapp.engine.planning.cpu_plan import cpu_kv_tokens
+from chatapp.pairs.drafters import DRAFTERS
 from chatapp.units import GIB
 
 NAMES = ("memory", "pool", "graphs", "tree", "draft")
-_SMALL = Tree(3, 1, 4)
 _NO_GRAPHS = ("--disable-decode-cuda-graph", "--disable-prefill-cuda-graph")
 # Where less memory, fewer graphs or a smaller batch may be what was missing. A file that is
 # broken or an argument that is wrong stays so.
@@ -53,8 +53,8 @@ def careful(pair: Pair, arguments: tuple[str, ...], names: Collection[str]) -> S
         arguments += ("--max-total-tokens", str(_smaller_pool(pair)))
     if "graphs" in names:
         arguments += _NO_GRAPHS
-    if "tree" in names and _tree_shrinks(pair):
-        pair = replace(pair, tree=_SMALL)
+    if "tree" in names:
+        pair = replace(pair, tree=_smaller_tree(pair))
     return Setup(pair, arguments, "draft" not in names, tuple(names))
 
 
@@ -88,12 +88,14 @@ def _pool_cost(pair: Pair) -> dict[str, object] | None:
     return {"before": f"{before:,}", "after": f"{after:,}"} if after < before else None
 
 
-def _tree_shrinks(pair: Pair) -> bool:
-    return pair.drafter == "EAGLE3" and pair.tree.draft_tokens > _SMALL.draft_tokens
+def _smaller_tree(pair: Pair) -> Tree:
+    """The smallest that its drafter is run with."""
+    return min((pair.tree, *DRAFTERS[pair.drafter].trees), key=lambda tree: tree.draft_tokens)
 
 
 def _tree_cost(pair: Pair) -> dict[str, object] | None:
     """A verify step gains what it accepts of a path of the tree, and the bonus token."""
-    if not _tree_shrinks(pair):
+    small = _smaller_tree(pair)
+    if small == pair.tree:
         return None
-    return {"tree": _SMALL, "before": pair.tree.steps + 1, "after": _SMALL.steps + 1}
+    return {"tree": small, "before": pair.tree.steps + 1, "after": small.steps + 1}
