@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from chatapp.devices import Device
 from chatapp.domain import Card, EngineStatus, Pair, Prompt
 from chatapp.engine.client import EngineClient
-from chatapp.engine.process.orphans import Orphan
+from chatapp.engine.planning.careful import Setup
 from chatapp.settings import Settings
 
 
 class AppEngine(Protocol):
-    """What ``EngineManager`` offers."""
+    """What ``EngineManager`` offers to whoever asks the engine, measures it, or chooses what
+    it runs."""
 
     @property
     def settings(self) -> Settings: ...
+
+    @property
+    def setup(self) -> Setup | None:
+        """How the engine that runs, or ran last, is set up."""
 
     @property
     def pair(self) -> Pair | None:
@@ -43,12 +47,6 @@ class AppEngine(Protocol):
         """Other settings, such as another pair, from the next start on."""
 
     async def restart(self) -> None: ...
-
-    @property
-    def orphans(self) -> Sequence[Orphan]:
-        """Engines that another run of the app left behind."""
-
-    async def end_orphan(self, app: int) -> None: ...
 
     def aside(self) -> AbstractAsyncContextManager[tuple[Pair, Device]]:
         """It makes room for others, of this pair on this device, and comes back after."""

@@ -4,33 +4,20 @@ for the next start, let go of again."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
 
 from pydantic import SecretStr
 
+from chatapp.application.app_engine import AppEngine
 from chatapp.domain import EngineStatus
 from chatapp.engine.remote.address import keep_key
 from chatapp.errors import InputError
-from chatapp.settings import Settings, engine_address
-
-
-class ConnectableEngine(Protocol):
-    """What the manager of the app's engine offers here."""
-
-    @property
-    def settings(self) -> Settings: ...
-
-    def status(self) -> EngineStatus: ...
-
-    def choose(self, **choices: object) -> None: ...
-
-    async def restart(self) -> None: ...
+from chatapp.settings import engine_address
 
 
 class Connection:
     """``keep`` remembers a choice; a key is kept apart, for its owner's eyes alone."""
 
-    def __init__(self, engine: ConnectableEngine, keep: Callable[[str, str | None], None]) -> None:
+    def __init__(self, engine: AppEngine, keep: Callable[[str, str | None], None]) -> None:
         self._engine, self._keep = engine, keep
 
     @property

@@ -10,14 +10,13 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from chatapp.application.app_engine import AppEngine
 from chatapp.application.monitor import Moment
 from chatapp.devices import Device, engine_device
-from chatapp.domain import Card, EngineStatus, Pair
+from chatapp.domain import Card
 from chatapp.engine.command import engine_command
-from chatapp.engine.planning.careful import Setup
 from chatapp.engine.planning.cpu_plan import cpu_kv_tokens, cpu_rows
 from chatapp.engine.planning.plan import MemoryPlan
 from chatapp.engine.planning.planner import AUTO, make_plan
@@ -41,36 +40,8 @@ from chatapp.units import GIB
 CARDS = (8, 12, 16, 24, 32, 48)
 PUBLISHED = "published"
 HIDDEN_KEY = "$EAGLECHAT_KEY"
-_LOOK_EVERY_S = 2.0
+LOOK_EVERY_S = 2.0
 _log = logging.getLogger(__name__)
-
-
-class ManagedEngine(Protocol):
-    """What the manager of the app's engine offers here."""
-
-    @property
-    def settings(self) -> Settings: ...
-
-    @property
-    def setup(self) -> Setup | None: ...
-
-    @property
-    def pair(self) -> Pair | None: ...
-
-    @property
-    def card(self) -> Card | None: ...
-
-    @property
-    def client(self) -> Any: ...
-
-    @property
-    def api_key(self) -> str: ...
-
-    def status(self) -> EngineStatus: ...
-
-    def choose(self, **choices: object) -> None: ...
-
-    async def restart(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +67,7 @@ class ModelManager:
     def __init__(
         self,
         settings: Settings,
-        engine: ManagedEngine,
+        engine: AppEngine,
         keep: Callable[[str, str | None], None],
         own: str = "",
     ) -> None:
@@ -232,7 +203,7 @@ class ModelManager:
         """Whether a pair is here, else the bytes of it that are. Looked at anew every few
         seconds only: it opens files."""
         at, here, begun = self._seen.get(name, (0.0, False, 0))
-        if time.monotonic() - at > _LOOK_EVERY_S:
+        if time.monotonic() - at > LOOK_EVERY_S:
             try:
                 here, begun = bool(locate(name, self._models)), 0
             except PairError:

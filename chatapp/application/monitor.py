@@ -11,22 +11,15 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
 
-from chatapp.domain import EngineState, EngineStatus, MemorySample
+from chatapp.application.app_engine import AppEngine
+from chatapp.domain import EngineState, MemorySample
 from chatapp.errors import EngineError
 from chatapp.measure.machine.ledger import EngineMemory, History, Point, kv_share
 
 FRESH_S = 0.8  # pages ask once a second, not to the millisecond
 _RETRACTED = "KV cache pool is full. Retract requests."
 _log = logging.getLogger(__name__)
-
-
-class MonitoredEngine(Protocol):
-    @property
-    def client(self) -> Any: ...
-
-    def status(self) -> EngineStatus: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +34,7 @@ class Moment:
 
 
 class Monitor:
-    def __init__(self, sample: Callable[[], MemorySample], engine: MonitoredEngine) -> None:
+    def __init__(self, sample: Callable[[], MemorySample], engine: AppEngine) -> None:
         """``sample`` reads the memory of the machine and the card."""
         self._sample, self._engine = sample, engine
         self._history = History()

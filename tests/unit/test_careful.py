@@ -21,6 +21,7 @@ from chatapp.settings import Settings
 from chatapp.texts import LANGUAGES, Texts
 from chatapp.ui.panes import engine_box as engine
 from chatapp.units import GIB
+from tests.shown import Shown
 
 PAIR = Pair("pair", Path("target"), Path("draft"), Tree(5, 4, 16), "bfloat16", 2048)
 CARD = Card(24 * GIB, capability=(8, 9))
@@ -76,14 +77,14 @@ def test_every_one_has_its_words() -> None:
         offers = cautions("engine_killed", pair, card, ())
         status = EngineStatus(EngineState.FAILED, "pair", failure="engine_killed", offers=offers)
         for texts in map(Texts, LANGUAGES):
-            drawn = engine.card(texts, status)
+            drawn = Shown(engine.card(texts, status))
             for one in offers:
-                assert f'data-careful="{one.name}"' in drawn
-            assert "{" not in drawn and len(engine.told(texts, status)) == len(offers) + 2
+                assert drawn.one("button", texts(f"careful.{one.name}.label", **one.values))
+            assert "{" not in drawn.says and len(engine.told(texts, status)) == len(offers) + 2
     for texts in map(Texts, LANGUAGES):
-        running = EngineStatus(EngineState.READY, "pair", careful=NAMES)
-        assert 'data-careful=""' in engine.engine(texts, running)
-        assert texts("careful.tree.label") in engine.engine(texts, running)
+        running = Shown(engine.engine(texts, EngineStatus(EngineState.READY, "", careful=NAMES)))
+        assert running.one("button", texts("careful.usual"))
+        assert texts("careful.tree.label") in running.says
 
 
 def test_a_choice_is_kept_until_it_is_taken_back(data_dir: Path) -> None:

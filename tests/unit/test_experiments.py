@@ -27,6 +27,7 @@ from chatapp.texts import Texts
 from chatapp.ui.experiments_page import ExperimentForms, ExperimentsPage
 from chatapp.ui.payload import Payload
 from tests.fakes.engine import ScriptedEngine, clockwork
+from tests.shown import Shown
 from tests.unit.test_comparison import PLAN, SETTING
 
 
@@ -76,15 +77,16 @@ def rig(tmp_path: Path) -> Rig:
 async def test_a_comparison_from_the_form_to_its_kept_result(rig: Rig) -> None:
     views = await rig.do("compare", text="讲个故事", rounds="2", tokens="64", temperature="0.0")
     assert all("compare" in view for view in views)
-    assert "is-live" in views[0]["compare"] or "Stop" in views[0]["compare"]
-    last = views[-1]["compare"]
-    assert "data-race" in last and "2 of 2 rounds" in last
+    assert Shown(views[0]["compare"]).one("button", "Stop")
+    last = Shown(views[-1]["compare"])
+    assert last.one("button", "Race again") and "2 of 2 rounds" in last.says
     (kept,) = rig.lab.comparisons.all()
     assert kept.prompt == "讲个故事" and len(kept.ratios) == 2
     again = await rig.do("show", id=kept.id)
-    assert "data-race" in again[-1]["compare"]
+    assert Shown(again[-1]["compare"]).one("button", "Race again")
+    assert Shown(again[-1]["compare"]).one("heading", "Earlier comparisons")
     gone = await rig.do("forget", id=kept.id)
-    assert "ec-kept" not in gone[-1]["compare"]
+    assert not Shown(gone[-1]["compare"]).all("heading", "Earlier comparisons")
 
 
 async def test_stopping_keeps_what_was_measured(rig: Rig) -> None:
@@ -151,7 +153,7 @@ async def test_a_dead_engine_ends_it_with_the_cause(rig: Rig) -> None:
     state = await rig.ended()
     assert state.stage == "failed" and isinstance(state.error, EngineError)
     view = await rig.do("open", view="compare")
-    assert "is-amber" in view[-1]["compare"]
+    assert Texts("en")("errors.engine_broke_off.what") in Shown(view[-1]["compare"]).says
 
 
 async def test_a_benchmark_leaves_a_report_in_both_languages(rig: Rig, tmp_path: Path) -> None:
@@ -175,7 +177,7 @@ async def test_a_race_puts_the_engine_aside_and_back_whatever_happens(
         "chatapp.application.experiments.engines.temporary_engine", temporary_engine
     )
     views = await rig.do("tune")
-    assert rig.manager.restored == 1 and "ec-landscape" in views[-1]["bench"]
+    assert rig.manager.restored == 1 and Shown(views[-1]["bench"]).one("list", "Speed of each tree")
     rig.manager.fails_at = 1
     await rig.do("tune")
     assert rig.manager.restored == 2
@@ -212,8 +214,8 @@ async def test_question_files_of_ones_own_are_offered(rig: Rig, tmp_path: Path) 
     folder.mkdir(parents=True)
     (folder / "mine.jsonl").write_text('{"question_id": 1, "category": "c", "turns": ["你好"]}')
     view = await rig.do("open", view="bench")
-    assert '<option value="mine.jsonl">' in view[-1]["bench"]
+    assert Shown(view[-1]["bench"]).one("option", "mine")
     done = await rig.do("bench", questions="mine.jsonl", parallel="1", limit="4", bench_tokens="64")
-    assert ">mine</th>" in done[-1]["bench"]
+    assert Shown(done[-1]["bench"]).one("columnheader", "mine")
     with pytest.raises(UsageError):
         await rig.do("bench", questions="../../etc", parallel="1", limit="4", bench_tokens="64")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chatapp.application import model_manager
 from chatapp.application.model_manager import HIDDEN_KEY, ModelManager, PairState
 from chatapp.application.monitor import Moment, Monitor
 from chatapp.domain import Card, GpuSample, MemorySample, Pair
@@ -29,6 +29,7 @@ from chatapp.units import GIB
 from tests.fakes.engine import ScriptedEngine
 from tests.fakes.hub import Hub, serve
 from tests.fakes.toy_pair import draft_files, target_files
+from tests.shown import Shown
 
 EN = Texts("en")
 EVIL = """<script>alert(1)</script>"'&"""
@@ -66,7 +67,9 @@ def kept() -> dict[str, str]:
 
 
 @pytest.fixture
-def shelf(manager: Manager, kept: dict[str, str]) -> ModelManager:
+def shelf(manager: Manager, kept: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> ModelManager:
+    """It looks what is here whenever it is asked."""
+    monkeypatch.setattr(model_manager, "LOOK_EVERY_S", -1.0)
     return ModelManager(manager.settings, manager, kept.__setitem__)
 
 
@@ -79,32 +82,43 @@ def sample(gpu: GpuSample | None = None) -> Moment:
     return Moment(MemorySample(0.0, 24 * GIB, 10 * GIB, GIB // 4, (), gpu))
 
 
-def words(html: str) -> str:
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
+def shown(shelf: ModelManager, moment: Moment | None = None) -> Shown:
+    return Shown(models.pane(EN, shelf, moment or sample()))
+
+
+def pair_of(shelf: ModelManager, name: str) -> PairState:
+    return next(pair for pair in shelf.pairs() if pair.name == name)
+
+
+async def downloaded(shelf: ModelManager, name: str) -> None:
+    """Waits until it has ended, and looks what is here."""
+    async with asyncio.timeout(30):
+        while (progress := pair_of(shelf, name).progress) is None or not progress.state.ended:
+            await asyncio.sleep(0.01)
+    assert progress.state is DownloadState.FINISHED, progress
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_everything_is_shown_in_both_languages(shelf: ModelManager, language: str) -> None:
-    shown = str(models.pane(Texts(language), shelf, sample()))
-    assert "Qwen3-4B-Instruct-2507" in shown and "EagleChat Pocket" in shown
-    assert 'data-what="download" data-value="published"' in shown
-    assert "--speculative-num-steps" in shown and "the-secret" in shown
-    assert "{" not in re.sub(r"<pre.*?</pre>|data-raw=\".*?\"", "", shown, flags=re.S)
+    texts = Texts(language)
+    page = Shown(models.pane(texts, shelf, sample()))
+    assert texts("models.download") in page.one("listitem", "Qwen3-4B-Instruct-2507-zh").says
+    assert "EagleChat Pocket" in page.says and "--speculative-num-steps" in page.says
+    assert page.all("button", texts("models.copy_key"))
+    assert page.says.count("{") == sum(code.says.count("{") for code in page.all("code"))
 
 
 def test_the_command_is_the_engines_without_its_key(shelf: ModelManager) -> None:
     command = shelf.command()
     assert command[command.index("--api-key") + 1] == HIDDEN_KEY
     assert command[command.index("--port") + 1] == "31000"
-    shown = str(models.pane(EN, shelf, sample()))
-    visible = re.search(r'class="ec-command"><code>(.*?)</code>', shown, re.S)
-    assert visible and "the-secret" not in visible[1]
+    assert "--api-key" in shown(shelf).says and "the-secret" not in shown(shelf).says
 
 
 def test_without_an_engine_there_is_no_command(shelf: ModelManager, manager: Manager) -> None:
     manager.pair = None
     assert shelf.command() == []
-    assert EN("models.no_engine") in words(str(models.pane(EN, shelf, sample())))
+    assert EN("models.no_engine") in shown(shelf).says
 
 
 async def test_using_another_pair_is_remembered(
@@ -163,10 +177,8 @@ async def test_a_pair_of_ones_own_by_models(
 ) -> None:
     hub.models |= {"own/target": target_files(), "own/draft": draft_files()}
     await do(shelf, "own", "own/target,own/draft")
-    assert shelf._download and shelf._download.wait(30).state is DownloadState.FINISHED
-    assert 'data-what="use" data-value="own/target,own/draft"' in str(
-        models.pane(EN, shelf, sample())
-    )
+    await downloaded(shelf, "own/target,own/draft")
+    assert EN("models.use") in shown(shelf).one("listitem", "own/target,own/draft").says
     await do(shelf, "use", "own/target,own/draft")
     assert manager.settings.pair == "own/target,own/draft"
 
@@ -174,8 +186,8 @@ async def test_a_pair_of_ones_own_by_models(
 async def test_a_card_can_be_tried_out(shelf: ModelManager) -> None:
     await do(shelf, "card", "8")
     assert not shelf.plan().fits
-    shown = words(str(models.pane(EN, shelf, sample())))
-    assert "It does not fit" in shown and "→ The pair small fits" in shown
+    page = shown(shelf).says
+    assert "It does not fit" in page and "→ The pair small fits" in page
     await do(shelf, "card", "24")
     assert shelf.plan().fits
     await do(shelf, "card", "1000")
@@ -192,16 +204,17 @@ async def test_the_ledger_follows_the_engine(shelf: ModelManager, manager: Manag
 
 def test_where_the_cache_ran_full_is_marked_in_the_graph(shelf: ModelManager) -> None:
     points = [Point(at, 9 * GIB, 10 * GIB, None, 0.5, at in (1, 3)) for at in range(4)]
-    shown = str(models.pane(EN, shelf, Moment(sample().sample, course=points)))
-    assert shown.count('class="is-full" x1=') == 2
+    graph = models.graph_view(points)
+    assert graph and len(graph["full"]) == 2
+    assert EN("models.line_full") in shown(shelf, Moment(sample().sample, course=points)).says
 
 
 def test_on_a_gpu_plan_and_reality_stand_side_by_side(manager: Manager, kept: dict) -> None:
     card = GpuSample("RTX 4090", 20 * GIB, 24 * GIB, 18 * GIB, 80, 60, 300.0)
     manager.card = Card(24 * GIB)
     shelf = ModelManager(manager.settings, manager, kept.__setitem__)
-    shown = words(str(models.pane(EN, shelf, sample(card))))
-    assert "Video memory: 24.0 GB" in shown and "18.0" in shown
+    page = shown(shelf, sample(card)).says
+    assert "Video memory: 24.0 GB" in page and "18.0" in page
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -210,7 +223,7 @@ def test_plan_and_ledger_have_the_same_rows_in_words(language: str) -> None:
     texts, plan = Texts(language), make_plan(Card(24 * GIB, GIB), planned_known()[0])
     card = GpuSample("RTX 4090", 20 * GIB, 24 * GIB, 18 * GIB, 80, 60, 300.0)
     beside = ledger(sample(card).sample, None, {row.key: row.bytes for row in plan.rows})
-    planned, real = models._plan(texts, plan)["rows"], models._ledger(texts, beside)["rows"]
+    planned, real = models.plan_view(texts, plan)["rows"], models.ledger_view(texts, beside)["rows"]
     names = {row["label"] for row in real}
     apart = {texts("plan.rows.others"), texts("plan.rows.reserve")}
     assert {row["label"] for row in planned} - apart < names
@@ -220,27 +233,27 @@ def test_plan_and_ledger_have_the_same_rows_in_words(language: str) -> None:
 
 def test_lines_and_marks_lie_where_they_belong() -> None:
     points = [Point(at, at * GIB, 10 * GIB, None, at / 10, at == 5) for at in range(11)]
-    graph = models._graph(points)
+    graph = models.graph_view(points)
     assert graph and graph["full"] == [300.0]
     (used,), (kv,) = graph["lines"]["used"], graph["lines"]["kv"]
     assert used.startswith("0.0,120.0 ") and used.endswith("600.0,0.0")
     assert graph["lines"]["engine"] == [] and kv.split()[5] == "300.0,60.0"
-    gone = models._graph([*points[:3], *points[9:]])
+    gone = models.graph_view([*points[:3], *points[9:]])
     assert gone and [len(line.split()) for line in gone["lines"]["used"]] == [3, 2]
-    assert models._graph(points[:1]) is None
+    assert models.graph_view(points[:1]) is None
 
 
 def test_a_download_is_told_in_full() -> None:
     files = (FileProgress("m", "a.safetensors", 3_000_000_000, 1_500_000_000),)
     progress = DownloadProgress("published", DownloadState.FETCHING, "the hub", files, 15_000_000.0)
-    told = models._status(EN, progress)
+    told = models.download_words(EN, progress)
     assert told == "downloading · 1.50 GB / 3.00 GB · 15.0 MB/s · 1:40 left · the hub"
     state = PairState("published", EVIL, False, True, False, 8, (EVIL,), progress)
-    shown = models._pair(EN, state, True)
-    assert shown["share"] == 50.0 and shown["running"] and not shown["paused"]
+    told = models.pair_view(EN, state, True)
+    assert told["share"] == 50.0 and told["running"] and not told["paused"]
     error = {"source": EVIL, "model": EVIL}
     failed = DownloadProgress("x", DownloadState.FAILED, error="source_refused", error_values=error)
-    assert "refuses" in models._status(EN, failed)
+    assert "refuses" in models.download_words(EN, failed)
 
 
 @pytest.fixture
@@ -260,18 +273,17 @@ async def test_a_download_that_was_killed_says_so_and_goes_on(
 ) -> None:
     name = "Qwen/Qwen3-4B-Instruct-2507,Zjcxy-SmartAI/Eagle3-Qwen3-4B-Instruct-2507-zh"
     await do(shelf, "own", name)
-    while not (shelf._download and shelf._download.progress().done > 100_000):
+    while not (progress := pair_of(shelf, name).progress) or progress.done <= 100_000:
         await asyncio.sleep(0.01)
-    shelf._download.pause()  # as if the app had ended here
+    await do(shelf, "pause")  # as if the app had ended here
     again = ModelManager(manager.settings, manager, kept.__setitem__, kept["own_pair"])
     for pair in again.pairs():
         if pair.name in (name, "published"):
             assert not pair.here and pair.begun >= 100_000
-    shown = words(str(models.pane(EN, again, sample())))
-    assert "of it are here already" in shown and "Go on" in shown
-    shelf._download.resume()
-    assert shelf._download.wait(30).state is DownloadState.FINISHED
-    again._seen.clear()
+    page = shown(again).says
+    assert "of it are here already" in page and "Go on" in page
+    await do(shelf, "resume", name)
+    await downloaded(shelf, name)
     assert all(pair.here for pair in again.pairs() if pair.name in (name, "published"))
 
 
@@ -279,9 +291,7 @@ async def test_folders_that_are_gone_are_not_offered_for_download(
     manager: Manager, kept: dict[str, str]
 ) -> None:
     shelf = ModelManager(manager.settings, manager, kept.__setitem__, "/nowhere,/nowhere")
-    shown = str(models.pane(EN, shelf, sample()))
-    assert 'data-pair="/nowhere,/nowhere"' in shown
-    assert 'data-value="/nowhere,/nowhere"' not in shown
+    assert EN("models.download") not in shown(shelf).one("listitem", "/nowhere,/nowhere").says
 
 
 async def test_a_download_from_the_page(shelf: ModelManager, hub: Hub) -> None:
@@ -289,39 +299,39 @@ async def test_a_download_from_the_page(shelf: ModelManager, hub: Hub) -> None:
     with pytest.raises(PairError) as refused:
         await do(shelf, "download", "mnn")
     assert refused.value.key == "download_busy"
-    shown = str(models.pane(EN, shelf, sample()))
-    assert 'data-what="pause" data-value="published"' in shown
-    assert 'data-what="download" data-value="mnn" disabled' in shown
+    page = shown(shelf)
+    assert page.one("button", EN("models.pause"))
+    others = page.all("button", EN("models.download"))
+    assert others and all("disabled" in one.states for one in others)
     await do(shelf, "pause")
-    assert 'data-what="resume"' in str(models.pane(EN, shelf, sample()))
+    assert shown(shelf).one("button", EN("models.resume"))
     hub.delay_s = 0
     await do(shelf, "resume", "published")
-    assert shelf._download is not None
-    assert shelf._download.wait(30).state is DownloadState.FINISHED
-    shelf._seen.clear()
-    assert next(pair.here for pair in shelf.pairs() if pair.name == "published")
-    assert 'data-what="use" data-value="published"' in str(models.pane(EN, shelf, sample()))
+    await downloaded(shelf, "published")
+    assert pair_of(shelf, "published").here
+    assert shown(shelf).one("button", EN("models.use"))
 
 
 async def test_the_foot_invites_to_what_the_card_is_meant_for(
-    shelf: ModelManager, hub: Hub
-) -> None:
+    shelf: ModelManager, manager: Manager, kept: dict[str, str], hub: Hub,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     assert models.invitation(EN, shelf) == "", "nothing without a card"
-    shelf._meant = "published"
+    monkeypatch.setattr(model_manager, "meant_name", lambda settings: "published")
+    shelf = ModelManager(manager.settings, manager, kept.__setitem__)
     assert "about 8.5 GB" in models.invitation(EN, shelf)
     await do(shelf, "download", "published")
-    while not (shelf._download and shelf._download.progress().done):
-        await asyncio.sleep(0.05)
+    while not (progress := pair_of(shelf, "published").progress) or not progress.done:
+        await asyncio.sleep(0.01)
     assert "MB" in models.invitation(EN, shelf)
     hub.delay_s = 0
-    assert shelf._download.wait(30).state is DownloadState.FINISHED
-    shelf._seen.clear()
+    await downloaded(shelf, "published")
     assert "is here now: use it" in models.invitation(EN, shelf)
-    shelf._download = None
-    assert models.invitation(EN, shelf) == ""
+    again = ModelManager(manager.settings, manager, kept.__setitem__)
+    assert models.invitation(EN, again) == "", "once it is here nothing is left to say"
 
 
 def test_a_page_of_evil_words_runs_nothing(shelf: ModelManager, manager: Manager) -> None:
     manager.api_key = EVIL
-    shown = str(models.pane(EN, shelf, sample()))
-    assert "<script>" not in shown and "&lt;script&gt;" in shown
+    html = str(models.pane(EN, shelf, sample()))
+    assert "<script>" not in html and "&lt;script&gt;" in html

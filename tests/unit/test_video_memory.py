@@ -14,6 +14,7 @@ from chatapp.measure.machine.ledger import EngineMemory, Point
 from chatapp.texts import LANGUAGES, Texts
 from chatapp.ui.panes import memory
 from chatapp.units import GIB, MIB
+from tests.shown import Shown
 
 EN = Texts("en")
 TOLD = EngineMemory(
@@ -43,15 +44,12 @@ def moment(card: GpuSample | None = CARD, **more: object) -> Moment:
 
 
 def words(shown: Moment, texts: Texts = EN) -> str:
-    html = str(memory.memory(texts, shown))
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html)).strip()
+    return Shown(memory.memory(texts, shown)).says
 
 
 def rows(shown: Moment) -> dict[str, str]:
     """Label → size of the card's rows."""
-    html = str(memory.memory(EN, shown)).partition("</section>")[0]
-    found = re.findall(r"</i>([^<]+?)(?: <small.*?</small>)?</dt><dd[^>]*>([^<]+)</dd>", html)
-    return {label.strip(): size for label, size in found}
+    return Shown(str(memory.memory(EN, shown)).partition("</section>")[0]).rows()
 
 
 def test_an_engine_that_runs_is_split_as_it_tells_and_adds_up_to_the_card() -> None:
@@ -59,7 +57,7 @@ def test_an_engine_that_runs_is_split_as_it_tells_and_adds_up_to_the_card() -> N
     assert rows(shown) == {
         "Target": "7.5 GB",
         "Draft": "0.25 GB",
-        "KV cache": "7.2 GB",
+        "KV cache 6% in use": "7.2 GB",
         "CUDA graphs": "0.38 GB",
         "State for speculation off": "0.25 GB",
         "Rest of the engine": "1.1 GB",
@@ -95,7 +93,7 @@ def test_others_are_named_together_the_largest_first() -> None:
         GpuProcess(pid, size and size * MIB, name) for pid, (name, size) in enumerate(listed)
     )
     told = words(moment(replace(CARD, others=others)))
-    assert "firefox 0.40 GB · Xorg 0.34 GB · another user&#39;s process 0.09 GB" in told
+    assert "firefox 0.40 GB · Xorg 0.34 GB · another user's process 0.09 GB" in told
     assert "and 2 more" in told
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from chatapp import locations
+from chatapp.application.app_engine import AppEngine
 from chatapp.devices import Device
 from chatapp.domain import EngineState, EngineStatus, Pair, Prompt, Tree
 from chatapp.engine.client import EngineClient
@@ -34,14 +35,6 @@ class ReadyEngine(Protocol):
     def client(self) -> EngineClient: ...
 
     def status(self) -> EngineStatus: ...
-
-
-class AppEngine(ReadyEngine, Protocol):
-    """What the manager of the app's engine offers here."""
-
-    def prompt(self) -> Prompt: ...
-
-    def aside(self) -> AbstractAsyncContextManager[tuple[Pair, Device]]: ...
 
 
 class Engines(Protocol):

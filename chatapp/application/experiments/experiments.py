@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 from chatapp import locations
+from chatapp.application.app_engine import AppEngine
 from chatapp.application.experiments import compare, mt_bench, tune
 from chatapp.application.experiments.compare import CompareState
-from chatapp.application.experiments.engines import AppEngine, AppEngines
+from chatapp.application.experiments.engines import AppEngines
 from chatapp.application.experiments.mt_bench import MtBenchState
 from chatapp.application.experiments.runner import Experiment, Publish, Runner
 from chatapp.application.experiments.tune import TuneState
@@ -27,7 +28,8 @@ AnyExperiment = Experiment[CompareState] | Experiment[MtBenchState] | Experiment
 
 
 class Experiments:
-    """``chatting`` tells whether a reply is being written; set by the page."""
+    """``chatting`` tells whether a reply is being written, ``changed`` is called when an
+    experiment begins or ends; both are set by whoever knows."""
 
     def __init__(self, store: Store, manager: AppEngine, auto: Auto, settings: Settings) -> None:
         self.traces, self.comparisons, self.auto = Traces(store), Comparisons(store), auto

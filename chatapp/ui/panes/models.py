@@ -58,16 +58,16 @@ def pane(
     return render(
         "models",
         texts,
-        pairs=[_pair(texts, pair, shelf.downloading()) for pair in shelf.pairs()],
+        pairs=[pair_view(texts, pair, shelf.downloading()) for pair in shelf.pairs()],
         source=shelf.source,
         sources=SOURCES,
-        plan=None if plan is None else _plan(texts, plan),
+        plan=None if plan is None else plan_view(texts, plan),
         trouble=trouble,
         cards=CARDS,
         card=shelf.card_gb,
         device=shelf.device,
-        ledger=_ledger(texts, shelf.ledger(moment)),
-        graph=_graph(moment.course),
+        ledger=ledger_view(texts, shelf.ledger(moment)),
+        graph=graph_view(moment.course),
         presets=listed,
         command=shlex.join(shelf.command()).replace("'$EAGLECHAT_KEY'", '"$EAGLECHAT_KEY"'),
         client=snippet(base, model) if base else "",
@@ -89,7 +89,7 @@ def invitation(texts: Texts, shelf: ModelManager) -> Markup:
 
 def _inviting(texts: Texts, pair: PairState) -> str:
     if pair.progress is not None and not pair.progress.state.ended:
-        return _status(texts, pair.progress)
+        return download_words(texts, pair.progress)
     if pair.progress is not None and pair.here and not pair.current:
         return texts("models.invitation_here", title=pair.title)
     if pair.meant and not pair.here:
@@ -111,7 +111,7 @@ def snippet(base: str, model: str) -> str:
     ).replace("from openai", "import os\n\nfrom openai", 1)
 
 
-def _pair(texts: Texts, pair: PairState, busy: bool) -> dict[str, Any]:
+def pair_view(texts: Texts, pair: PairState, busy: bool) -> dict[str, Any]:
     progress = pair.progress
     running = progress is not None and not progress.state.ended
     return {
@@ -130,7 +130,7 @@ def _pair(texts: Texts, pair: PairState, busy: bool) -> dict[str, Any]:
         "paused": progress is not None and progress.state is DownloadState.PAUSED,
         "blocked": busy and not running,
         "share": _share(progress),
-        "status": _status(texts, progress),
+        "status": download_words(texts, progress),
         "failed": progress is not None and progress.state is DownloadState.FAILED,
         "files": _files(progress) if running else [],
     }
@@ -142,7 +142,7 @@ def _share(progress: DownloadProgress | None) -> float | None:
     return round(100 * progress.done / progress.total, 1)
 
 
-def _status(texts: Texts, progress: DownloadProgress | None) -> str:
+def download_words(texts: Texts, progress: DownloadProgress | None) -> str:
     """``downloading, 1.2 of 8.5 GB, 14.2 MB/s, 8 min left (Hugging Face)``."""
     if progress is None:
         return ""
@@ -178,7 +178,7 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def _plan(texts: Texts, plan: MemoryPlan) -> dict[str, Any]:
+def plan_view(texts: Texts, plan: MemoryPlan) -> dict[str, Any]:
     over = max(0, -plan.free_bytes)
     whole = plan.card_bytes + over
     rows = [
@@ -215,7 +215,7 @@ def _plan(texts: Texts, plan: MemoryPlan) -> dict[str, Any]:
     }
 
 
-def _ledger(texts: Texts, made: Ledger) -> dict[str, Any]:
+def ledger_view(texts: Texts, made: Ledger) -> dict[str, Any]:
     rows = [
         {
             "key": row.key,
@@ -243,7 +243,7 @@ def _difference(size: int | None) -> str:
     return f"{'+' if size >= 0 else '−'}{number_format.memory_gb(abs(size))}"
 
 
-def _graph(points: Sequence[Point]) -> dict[str, Any] | None:
+def graph_view(points: Sequence[Point]) -> dict[str, Any] | None:
     """Lines over time, the newest at the right; marks where the KV cache ran full."""
     if len(points) < 2:
         return None
