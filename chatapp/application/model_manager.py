@@ -19,7 +19,7 @@ from chatapp.domain import Card
 from chatapp.engine.command import engine_command
 from chatapp.engine.planning.cpu_plan import cpu_kv_tokens, cpu_rows
 from chatapp.engine.planning.plan import MemoryPlan
-from chatapp.engine.planning.planner import AUTO, make_plan
+from chatapp.engine.planning.planner import AUTO, drafter_of, make_plan
 from chatapp.engine.planning.presets import presets
 from chatapp.errors import InputError, PairError
 from chatapp.measure.machine.ledger import Ledger, ledger
@@ -30,14 +30,17 @@ from chatapp.pairs.download.download import Download
 from chatapp.pairs.download.download_progress import DownloadProgress
 from chatapp.pairs.download.sources import NAMES as SOURCES
 from chatapp.pairs.download.sources import sources
+from chatapp.pairs.drafters import DRAFTERS
 from chatapp.pairs.files.folders import ModelFolders
 from chatapp.pairs.files.shapes import PlannedPair
-from chatapp.pairs.locate import locate, repositories
+from chatapp.pairs.locate import locate, repositories, undrafted
 from chatapp.pairs.planned import planned, planned_known, planned_pair
 from chatapp.settings import Settings
 from chatapp.units import GIB
 
 CARDS = (8, 12, 16, 24, 32, 48)
+# The pair's own drafter, or one that serves any target.
+DRAFTER_CHOICES = (AUTO, *(name.lower() for name, one in DRAFTERS.items() if not one.weights))
 PUBLISHED = "published"
 HIDDEN_KEY = "$EAGLECHAT_KEY"
 LOOK_EVERY_S = 2.0
@@ -86,6 +89,10 @@ class ModelManager:
     def settings(self) -> Settings:
         return self._engine.settings
 
+    @property
+    def _drafter(self) -> str:
+        return drafter_of(self.settings)
+
     # What a person does
 
     def download(self, name: str) -> None:
@@ -120,10 +127,10 @@ class ModelManager:
         await self._switch_to(name)
 
     async def use_own(self, name: str) -> None:
-        """Two folders or two models: checked and used, or downloaded when not here. Raises
-        PairError when it is neither, or does not fit."""
+        """A target with its draft or alone, by folders or models: checked and used, or
+        downloaded when not here. Raises PairError when it is neither, or does not fit."""
         try:
-            pair = locate(name, self._models)
+            pair = locate(name, self._models, self._drafter)
         except PairError:
             repositories(name)  # else this says what is wrong with the name
             self.download(name)
@@ -138,6 +145,14 @@ class ModelManager:
             raise InputError("preset_unknown", name=name, known=", ".join(presets()))
         self._engine.choose(preset=name)
         self._keep("preset", name)
+
+    async def choose_drafter(self, name: str) -> None:
+        """Who drafts for whatever pair is used: ``auto`` for its own drafter. The engine
+        starts again with it."""
+        self._engine.choose(drafter=name)
+        self._keep("drafter", name)
+        self._seen.clear()  # a pair needs no draft here that nobody drafts with
+        await self._engine.restart()
 
     def choose_source(self, name: str) -> None:
         """Where downloads come from."""
@@ -163,7 +178,7 @@ class ModelManager:
 
     def pairs(self) -> list[PairState]:
         progress = self._download.progress() if self._download else None
-        current = self._engine.status().pair_name
+        current = undrafted(self._engine.status().pair_name)
         meant = self._meant = self._meant or meant_name(self.settings)
         rows = [
             PairState(
@@ -205,7 +220,7 @@ class ModelManager:
         at, here, begun = self._seen.get(name, (0.0, False, 0))
         if time.monotonic() - at > LOOK_EVERY_S:
             try:
-                here, begun = bool(locate(name, self._models)), 0
+                here, begun = bool(locate(name, self._models, self._drafter)), 0
             except PairError:
                 here, begun = False, sum(map(self._models.weight_bytes, _models_of(name)))
             self._seen[name] = (time.monotonic(), here, begun)
@@ -221,15 +236,17 @@ class ModelManager:
     def plan(self) -> MemoryPlan:
         """For the card that was picked, else this machine's, else one of 24 GB."""
         card = Card(self.card_gb * GIB) if self.card_gb else self._engine.card or Card(24 * GIB)
-        return make_plan(card, self._planned_pair(), self.settings.preset, None, planned_known())
+        known = planned_known(self._drafter)
+        return make_plan(card, self._planned_pair(), self.settings.preset, None, known)
 
     def _planned_pair(self) -> PlannedPair:
         """The published pair where nothing else is meant for a GPU, or can be planned."""
-        name = self.settings.pair
+        named = self.settings.pair
+        name = PUBLISHED if named in (AUTO, POCKET) else named
         try:
-            return planned_pair(PUBLISHED if name in (AUTO, POCKET) else name, self._models)
+            return planned_pair(name, self._models, self._drafter)
         except PairError:
-            return planned_pair(PUBLISHED, self._models)
+            return planned_pair(PUBLISHED, self._models, self._drafter)
 
     def ledger(self, moment: Moment) -> Ledger:
         """Planned and real of the engine that runs."""

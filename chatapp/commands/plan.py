@@ -14,7 +14,7 @@ from chatapp.chat.choices import with_choices
 from chatapp.commands.json_output import print_json
 from chatapp.domain import Card
 from chatapp.engine.planning.plan import MemoryPlan
-from chatapp.engine.planning.planner import make_plan
+from chatapp.engine.planning.planner import drafter_of, make_plan
 from chatapp.engine.planning.row import MemoryRow, Note
 from chatapp.errors import UsageError
 from chatapp.measure.machine.cards import engine_card
@@ -42,8 +42,9 @@ def main(arguments: Namespace, settings: Settings) -> int:
 def plan_for(settings: Settings, card: Card, context: int | None = None) -> MemoryPlan:
     """The plan of the settings' pair, with its advice."""
     name = DEFAULT_PAIR if settings.pair == "auto" else settings.pair
-    pair = planned_pair(name, ModelFolders(settings.data_dir))
-    return make_plan(card, pair, settings.preset, context, planned_known())
+    drafter = drafter_of(settings)
+    pair = planned_pair(name, ModelFolders(settings.data_dir), drafter)
+    return make_plan(card, pair, settings.preset, context, planned_known(drafter))
 
 
 def _card(gigabytes: float | None, settings: Settings) -> Card:

@@ -42,6 +42,12 @@ def drafted_by(pair: Pair, drafter: str) -> Pair:
     return replace(pair, name=name, draft=None, drafter=drafter, tree=tree)
 
 
+def undrafted(pair_name: str) -> str:
+    """The name of a pair without that of another drafter."""
+    name, _, last = pair_name.rpartition("+")
+    return name if last.upper() in DRAFTERS else pair_name
+
+
 def _named(name: str, models: ModelFolders, weights: bool) -> Pair:
     """Without ``weights`` only the target need be here."""
     if name == POCKET:

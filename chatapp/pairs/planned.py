@@ -19,14 +19,11 @@ def planned_pair(name: str, models: ModelFolders, drafter: str = AUTO) -> Planne
     known = known_pairs().get(name)
     if known is None or known_is_here(known, models):
         return planned(locate(name, models, drafter))
-    found = _known(known)
-    if drafter == AUTO or DRAFTERS[drafter].weights:
-        return found
-    return replace(found, draft=NO_DRAFT, tree=DRAFTERS[drafter].tree)
+    return _known(known, drafter)
 
 
-def planned_known() -> list[PlannedPair]:
-    return [_known(known) for known in known_pairs().values()]
+def planned_known(drafter: str = AUTO) -> list[PlannedPair]:
+    return [_known(known, drafter) for known in known_pairs().values()]
 
 
 def planned(pair: Pair) -> PlannedPair:
@@ -44,8 +41,8 @@ def known_is_here(known: KnownPair, models: ModelFolders) -> bool:
     return all(models.find(model) for model in (known.target, known.draft))
 
 
-def _known(known: KnownPair) -> PlannedPair:
-    return PlannedPair(
+def _known(known: KnownPair, drafter: str) -> PlannedPair:
+    made = PlannedPair(
         known.name,
         known.target_shape,
         known.draft_shape,
@@ -53,3 +50,6 @@ def _known(known: KnownPair) -> PlannedPair:
         known.dtype,
         known.context_length,
     )
+    if drafter == AUTO or DRAFTERS[drafter].weights:
+        return made
+    return replace(made, draft=NO_DRAFT, tree=DRAFTERS[drafter].tree)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from chatapp.application.connection import Connection
-from chatapp.application.model_manager import CARDS, ModelManager
+from chatapp.application.model_manager import CARDS, DRAFTER_CHOICES, ModelManager
+from chatapp.engine.planning.planner import AUTO
 from chatapp.errors import ProductError
 from chatapp.ui.payload import Payload
 
@@ -26,6 +27,8 @@ async def act(models: ModelManager, payload: Payload, connection: Connection | N
             await models.use_own(value)
         case "preset":
             models.choose_preset(value)
+        case "drafter":
+            await models.choose_drafter(payload.one_of("value", DRAFTER_CHOICES, AUTO))
         case "source":
             models.choose_source(value)
         case "card":

@@ -12,6 +12,7 @@ import pytest
 
 from chatapp.domain import Pair, Tree
 from chatapp.engine.command import Device, engine_command, engine_environment
+from chatapp.pairs.locate import drafted_by
 
 PAIR = Pair("toy", Path("/t"), Path("/d"), Tree(5, 4, 16), "float16", 1024)
 
@@ -35,6 +36,7 @@ def parsed() -> dict[str, dict]:
         "cpu": engine_command(PAIR, "cpu", 31000, "key"),
         "plain": engine_command(PAIR, "cpu", 31000, "key", speculation=False),
         "cuda": engine_command(PAIR, "cuda", 31000, "key"),
+        "ngram": engine_command(drafted_by(PAIR, "NGRAM"), "cpu", 31000, "key"),
         "extra": engine_command(PAIR, "cuda", 31000, "key", extra=["--mem-fraction-static", "0.8"]),
     }
     told = subprocess.run(
@@ -56,6 +58,15 @@ def test_sglang_reads_the_tree(parsed: dict[str, dict]) -> None:
         assert read["speculative_num_steps"] == 5
         assert read["speculative_eagle_topk"] == 4
         assert read["speculative_num_draft_tokens"] == 16
+
+
+def test_sglang_reads_a_drafter_without_weights(parsed: dict[str, dict]) -> None:
+    read = parsed["ngram"]
+    assert read["speculative_algorithm"] == "NGRAM"
+    assert read["speculative_draft_model_path"] is None
+    assert read["speculative_num_draft_tokens"] == 8
+    assert read["speculative_ngram_max_bfs_breadth"] == 1
+    assert read["speculative_ngram_capacity"] == 250_000
 
 
 def test_sglang_reads_a_plain_engine(parsed: dict[str, dict]) -> None:

@@ -268,6 +268,23 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
         yield hub
 
 
+async def test_who_drafts_is_chosen_on_the_page_and_kept(
+    shelf: ModelManager, manager: Manager, kept: dict[str, str], hub: Hub
+) -> None:
+    await do(shelf, "own", "Qwen/Qwen3-4B-Instruct-2507")
+    await downloaded(shelf, "Qwen/Qwen3-4B-Instruct-2507")
+    assert not pair_of(shelf, "published").here, "its draft is not"
+    await do(shelf, "drafter", "ngram")
+    assert (kept["drafter"], manager.settings.drafter, manager.restarts) == ("ngram", "ngram", 1)
+    assert pair_of(shelf, "published").here, "which nobody needs now"
+    assert EN("models.drafters.ngram") in shown(shelf).says
+    assert not any(row.key in ("draft", "kv_draft") and row.bytes for row in shelf.plan().rows)
+    await do(shelf, "own", "Qwen/Qwen3-4B-Instruct-2507")
+    assert manager.settings.pair == kept["pair"] == "Qwen/Qwen3-4B-Instruct-2507"
+    await do(shelf, "drafter", "anything")
+    assert kept["drafter"] == "auto"
+
+
 async def test_a_download_that_was_killed_says_so_and_goes_on(
     shelf: ModelManager, manager: Manager, kept: dict[str, str], hub: Hub
 ) -> None:

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from chatapp import units
 from chatapp.application.connection import Connection
-from chatapp.application.model_manager import CARDS, ModelManager, PairState
+from chatapp.application.model_manager import CARDS, DRAFTER_CHOICES, ModelManager, PairState
 from chatapp.application.monitor import Moment
 from chatapp.engine.planning.plan import MemoryPlan
 from chatapp.engine.planning.planner import AUTO
@@ -61,6 +61,8 @@ def pane(
         pairs=[pair_view(texts, pair, shelf.downloading()) for pair in shelf.pairs()],
         source=shelf.source,
         sources=SOURCES,
+        drafter=shelf.settings.drafter,
+        drafters=DRAFTER_CHOICES,
         plan=None if plan is None else plan_view(texts, plan),
         trouble=trouble,
         cards=CARDS,
