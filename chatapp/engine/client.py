@@ -11,8 +11,9 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import httpx
@@ -140,6 +141,14 @@ class EngineClient:
                 await client.post("/abort_request", json={"rid": request_id}, timeout=5)
         except EngineError:
             pass  # an engine that is gone has nothing left to abort
+
+
+def on_one_engine(
+    client: EngineClient,
+) -> Callable[[Sequence[int], Sampling, bool], AsyncGenerator[Chunk]]:
+    """``client.stream`` for what is to be compared: where a gateway stands before several
+    engines, all of it goes to the same."""
+    return partial(client.stream, conversation=secrets.token_hex(8))
 
 
 def generate_body(

@@ -16,7 +16,7 @@ import pytest
 
 from chatapp.domain import Sampling
 from chatapp.engine.chunks import read_chunk
-from chatapp.engine.client import EngineClient, generate_body
+from chatapp.engine.client import EngineClient, generate_body, on_one_engine
 from chatapp.errors import EngineError
 from chatapp.texts import LANGUAGES, Texts
 
@@ -125,7 +125,10 @@ async def test_a_gateway_is_told_which_conversation_it_is() -> None:
         for conversation in ((), ("c7",)):
             stream = Client(there.base_url).stream([1], Sampling(), True, *conversation)
             assert [chunk async for chunk in stream]
-    assert sent == [None, "c7"]
+        stream = on_one_engine(Client(there.base_url))
+        for on in (True, False):
+            assert [chunk async for chunk in stream([1], Sampling(), on)]
+    assert sent[:2] == [None, "c7"] and sent[2] == sent[3] not in (None, "c7")
 
 
 async def aborts(leave: Callable[[EngineClient], Any]) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from chatapp.chat.history import check_length, fit
 from chatapp.chat.language import detect
 from chatapp.chat.messages import check_message
 from chatapp.domain import Message, MessageState, Prompt, Role, Sampling
+from chatapp.engine.client import on_one_engine
 from chatapp.measure.compare.arms import Comparison
 from chatapp.measure.compare.comparison import ArmText, Comparing, ComparisonPlan, Event, WarmingUp
 
@@ -44,7 +45,7 @@ async def run(
     """Whatever was measured is kept, cancelled or not."""
     async with engines.open() as engine:
         comparing = Comparing(
-            engine.client.stream, plan, engines.setting(), machine=engines.machine
+            on_one_engine(engine.client), plan, engines.setting(), machine=engines.machine
         )
         state = CompareState()
         try:

@@ -13,6 +13,7 @@ from chatapp.application.experiments import reports
 from chatapp.application.experiments.engines import Engines
 from chatapp.chat.language import detect
 from chatapp.domain import Sampling
+from chatapp.engine.client import on_one_engine
 from chatapp.errors import UsageError
 from chatapp.measure.bench.job import Arm, Job
 from chatapp.measure.bench.journal import Journal
@@ -72,7 +73,7 @@ async def run(
             if not bench.left(arms):
                 continue
             async with engines.open(draft) as engine:
-                async with aclosing(bench.run(engine.client.stream, arms)) as steps:
+                async with aclosing(bench.run(on_one_engine(engine.client), arms)) as steps:
                     async for progress in steps:
                         publish(MtBenchState(found, progress, report(spread=False)))
     finally:
