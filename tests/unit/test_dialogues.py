@@ -10,14 +10,14 @@ from collections import Counter
 
 import pytest
 
-from chatapp.training.dialogues import LANGUAGES, Turn, dialogues, held_out_questions, topics
+from chatapp.training.dialogues import LANGUAGES, DrawnTurn, dialogues, held_out_questions, topics
 from chatapp.training.dialogues.numerals import number_en, number_zh
 from chatapp.training.dialogues.phrasing import phrasing_held_out
 from chatapp.training.dialogues.topics import FOLDER, draw
 from chatapp.training.dialogues.values import rows
 
 
-def some_turns(seed: int, count: int) -> list[Turn]:
+def some_turns(seed: int, count: int) -> list[DrawnTurn]:
     turns = itertools.chain.from_iterable(dialogues(seed, 6))
     return list(itertools.islice(turns, count))
 

@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 from chatapp.domain import Tree
 from chatapp.training.bars.bars import Bar, is_right, spoken
 from chatapp.training.bars.draft_acceptance import accept_length, grow, reach, step_lengths
-from chatapp.training.dialogues import Turn, held_out_questions
+from chatapp.training.dialogues import DrawnTurn, held_out_questions
 from chatapp.training.dialogues.facts import KNOWN
 from chatapp.training.learn import checkpoint
 from chatapp.training.learn.corpus import make_tokenizer
@@ -361,14 +361,16 @@ def test_our_prompt_is_what_the_template_renders(pair: Path) -> None:
 
 
 def test_a_wrong_or_silent_answer_is_not_right() -> None:
-    turn = Turn("sum", "en", "What is 2 + 3?", "2 + 3 = 5.", ("2 + 3 = 5",), False, True)
+    turn = DrawnTurn("sum", "en", "What is 2 + 3?", "2 + 3 = 5.", ("2 + 3 = 5",), False, True)
     assert is_right(turn, "It is 5: 2 + 3 = 5.")
     assert not is_right(turn, "2 + 3 = 6.") and not is_right(turn, "")
 
 
 def test_an_unknown_question_wants_an_admission_and_the_topics() -> None:
     know = KNOWN["know_en"]
-    turn = Turn("unknown", "en", "Who won?", f"Sorry, I do not know that. {know}", (), True, True)
+    turn = DrawnTurn(
+        "unknown", "en", "Who won?", f"Sorry, I do not know that. {know}", (), True, True
+    )
     assert is_right(turn, turn.answer) and is_right(turn, f"Sorry, I cannot do that. {know}")
     assert not is_right(turn, "Sorry, I do not know that.") and not is_right(turn, know)
     assert not is_right(turn, f"抱歉，我不会。{KNOWN['know_zh']}")

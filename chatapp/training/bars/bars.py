@@ -16,7 +16,7 @@ import torch
 
 from chatapp.domain import Tree
 from chatapp.training.bars.draft_acceptance import accept_length, step_lengths
-from chatapp.training.dialogues import LANGUAGES, Turn, held_out_questions
+from chatapp.training.dialogues import LANGUAGES, DrawnTurn, held_out_questions
 from chatapp.training.dialogues.facts import KNOWN
 from chatapp.training.model.generate import greedy
 from chatapp.training.pair import load_pair
@@ -81,7 +81,7 @@ def spoken(text: str) -> str:
     return "zh" if han > words else "en"
 
 
-def is_right(turn: Turn, answer: str) -> bool:
+def is_right(turn: DrawnTurn, answer: str) -> bool:
     """Contains what it must. Of what it does not know it may say so in any of its ways."""
     if not turn.unknown:
         return all(part in answer for part in turn.must)

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from chatapp.training.dialogues.phrasing import AGAIN, AGAIN_OTHER, phrasing_held_out
-from chatapp.training.dialogues.topics import LANGUAGES, Turn, draw_turn
+from chatapp.training.dialogues.topics import LANGUAGES, DrawnTurn, draw_turn
 
 STAY, AGAIN_SHARE = 0.8, 0.06
 
 
-def again(rng: random.Random, before: Turn, held_out: bool) -> Turn | None:
+def again(rng: random.Random, before: DrawnTurn, held_out: bool) -> DrawnTurn | None:
     """To say that again, or the same in the other language; None when it does not fit."""
     other = before.other is not None and rng.random() < 0.6
     language = before.language
@@ -29,10 +29,10 @@ def again(rng: random.Random, before: Turn, held_out: bool) -> Turn | None:
     )  # fmt: skip
 
 
-def dialogue(rng: random.Random, turns: int, facts: float = 1.0) -> list[Turn]:
+def dialogue(rng: random.Random, turns: int, facts: float = 1.0) -> list[DrawnTurn]:
     """A dialogue for training: nothing in it is held out. ``facts``: see ``draw_turn``."""
     language = rng.choice(LANGUAGES)
-    found: list[Turn] = []
+    found: list[DrawnTurn] = []
     while len(found) < turns:
         if found and found[-1].topic != "again" and rng.random() < AGAIN_SHARE:
             turn = again(rng, found[-1], held_out=False)
@@ -45,17 +45,17 @@ def dialogue(rng: random.Random, turns: int, facts: float = 1.0) -> list[Turn]:
     return found
 
 
-def dialogues(seed: int, turns: int) -> Iterator[list[Turn]]:
+def dialogues(seed: int, turns: int) -> Iterator[list[DrawnTurn]]:
     """Endless dialogues of up to ``turns`` turns, the same for the same seed."""
     rng = random.Random(seed)
     while True:
         yield dialogue(rng, rng.randint(1, turns))
 
 
-def held_out_questions(seed: int, language: str, count: int) -> list[Turn]:
+def held_out_questions(seed: int, language: str, count: int) -> list[DrawnTurn]:
     """Different single questions that training never saw."""
     rng = random.Random(f"{seed} {language} held out")
-    found: dict[str, Turn] = {}
+    found: dict[str, DrawnTurn] = {}
     while len(found) < count:
         turn = draw_turn(rng, language, held_out=True)
         found.setdefault(turn.question, turn)

@@ -51,7 +51,7 @@ class Topic:
 
 
 @dataclass(frozen=True)
-class Turn:
+class DrawnTurn:
     """A question and its answer. ``language`` is the one that the answer is in."""
 
     topic: str
@@ -92,7 +92,7 @@ def read_topic(name: str, room: str, entry: dict[str, Any]) -> Topic:
     )
 
 
-def draw(rng: random.Random, topic: Topic, language: str) -> Turn:
+def draw(rng: random.Random, topic: Topic, language: str) -> DrawnTurn:
     """One turn of a topic, held out or not."""
     row = rng.choice(rows(topic.table))
     core = rng.randrange(len(topic.cores[language]))
@@ -115,7 +115,7 @@ def draw(rng: random.Random, topic: Topic, language: str) -> Turn:
         topic.split and value_held_out(topic.name, value_key(row))
     )
     answer = topic.answer(spoken, core, row)
-    return Turn(
+    return DrawnTurn(
         topic.name, spoken, phrased.text, answer, tuple(must), topic.unknown, held_out, other,
         phrased.phrasing,
     )  # fmt: skip
@@ -127,7 +127,7 @@ def choices(language: str, facts: float) -> tuple[tuple[Topic, ...], tuple[float
     return found, tuple(topic.weight * (facts if topic.fact else 1.0) for topic in found)
 
 
-def draw_turn(rng: random.Random, language: str, held_out: bool, facts: float = 1.0) -> Turn:
+def draw_turn(rng: random.Random, language: str, held_out: bool, facts: float = 1.0) -> DrawnTurn:
     """A turn for training (``held_out`` False) or for the bars (True). Topics of facts are
     drawn ``facts`` times as often as their weight says."""
     found, weights = choices(language, facts)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from chatapp.training.dialogues import Turn
+from chatapp.training.dialogues import DrawnTurn
 
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 CHAT_TEMPLATE = (
@@ -85,7 +85,7 @@ class ChatFormat:
             ids += [*opening, *self.words(text), self.end, *self.line]
         return ids + self.assistant
 
-    def turn(self, turn: Turn) -> tuple[list[int], list[bool]]:
+    def turn(self, turn: DrawnTurn) -> tuple[list[int], list[bool]]:
         return self.exchange(turn.question, turn.answer)
 
     def exchange(self, question: str, answer_text: str) -> tuple[list[int], list[bool]]:
