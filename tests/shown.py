@@ -13,7 +13,7 @@ _ROLES = {
     **{"a": "link", "article": "article", "button": "button", "code": "code", "dd": "definition"},
     **{"dt": "term", "h1": "heading", "h2": "heading", "h3": "heading", "li": "listitem"},
     **{"ol": "list", "option": "option", "section": "region", "summary": "button"},
-    **{"td": "cell", "th": "columnheader", "ul": "list"},
+    **{"td": "cell", "textarea": "textbox", "th": "columnheader", "ul": "list"},
 }
 _APART = "\0"  # between two elements that a page sets apart
 _CLOSE = {"b", "code", "kbd", "i", "u"}  # those that it does not
@@ -78,8 +78,8 @@ class Shown(HTMLParser):
         hidden = told.get("aria-hidden") == "true" or tag in ("script", "style")
         part = None
         if role and not any(hidden for *_, hidden in self._open):
-            label = told.get("aria-label") or ""
-            states = {name for name in _STATES if told.get(f"aria-{name}") == "true"}
+            label = told.get("aria-label") or told.get("title", "")
+            states = {name for name in _STATES if told.get(f"aria-{name}", "false") != "false"}
             states |= {"disabled"} & told.keys()
             part = Part(role, label, frozenset(states))
             self.parts.append(part)

@@ -26,6 +26,7 @@ class Asked:
     ids: tuple[int, ...]
     sampling: Sampling
     speculation: bool
+    conversation: str = ""
 
 
 async def at_once() -> None:
@@ -38,8 +39,8 @@ class ScriptedEngine:
     """Says ``tokens``, or with speculation ``tokens_on`` where they shall differ, as many as
     the sampling allows: one a step, ``gain`` with speculation. By the clock of the stream the
     first comes at ``first_s``, a step takes ``step_s``, ``overhead`` times that with
-    speculation; ``pace`` is what the test really waits before each chunk but the first. After
-    ``fails_at`` tokens it ``fails``.
+    speculation; ``pace`` is what the test really waits before each chunk but the first. All
+    said, it ``ends`` for that reason; or after ``fails_at`` tokens it ``fails``.
 
     It tells ``memory`` in GiB and that ``used`` of 400 tokens of its KV cache are, unless it
     is ``silent``. It is its own client and prompt: a letter of a prompt is a token.
@@ -52,6 +53,7 @@ class ScriptedEngine:
     step_s: float = 0.1
     overhead: float = 1.0
     pace: Callable[[], Awaitable[object]] = at_once
+    ends: str = "stop"
     fails: EngineError = field(default_factory=lambda: EngineError("engine_broke_off"))
     fails_at: int | None = None
     state: EngineState = EngineState.READY
@@ -110,7 +112,7 @@ class ScriptedEngine:
     async def stream(
         self, ids: Sequence[int], sampling: Sampling, speculation: bool, conversation: str = ""
     ) -> AsyncIterator[Chunk]:
-        self.asked.append(Asked(tuple(ids), sampling, speculation))
+        self.asked.append(Asked(tuple(ids), sampling, speculation, conversation))
         self.open_now += 1
         self.open_most = max(self.open_most, self.open_now)
         try:
@@ -119,6 +121,7 @@ class ScriptedEngine:
                     await self.pace()
                 yield chunk
                 if chunk.completion_tokens == self.fails_at:
+                    await self.pace()
                     raise self.fails
         finally:
             self.open_now -= 1
@@ -130,12 +133,12 @@ class ScriptedEngine:
         while True:
             counts = (on, histogram(lengths), tuple(lengths))
             text, reason = "".join(whole[:done]), None
-            if done == len(whole):
-                reason = "length" if done == most else "stop"
+            if done == len(whole) and done != self.fails_at:
+                reason = "length" if done == most else self.ends
             ids = tuple(ord(token[-1]) for token in whole[:done])
             at = self.first_s + steps * step_s
             yield Chunk(text, ids, prompt_tokens, 0, done, *counts, at, reason)
-            if reason:
+            if done == len(whole):
                 return
             gained = min(self.gain if on else 1, len(whole) - done)
             done, steps = done + gained, steps + 1

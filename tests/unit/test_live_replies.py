@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import pytest
 
@@ -24,84 +24,29 @@ from chatapp.chat.traces import Traces, averages_of
 from chatapp.chat.turns import loose
 from chatapp.domain import (
     AutoChoice,
-    Chunk,
     Conversation,
     EngineState,
-    EngineStatus,
     Message,
     MessageState,
-    Role,
     Sampling,
     SpeculationMode,
 )
 from chatapp.errors import EngineError, InputError, StoreError
 from chatapp.measure.reply.metrics import metrics_of
+from tests.fakes.engine import Asked, ScriptedEngine
 from tests.replies import last, states
 
 
-class Letters:
-    """A target whose tokens are letters."""
+def script(*words: str, gap: float = 0.0, **more: Any) -> ScriptedEngine:
+    """Says the words one by one; without any it says three."""
+    first, *others = words or ("one", "two", "three")
+    tokens = (first, *(f" {word}" for word in others))
+    how = {"gain": 1, "context_length": 100, "pace": lambda: asyncio.sleep(gap)}
+    return ScriptedEngine(tokens, **(how | more))
 
-    context_length = 100
 
-    def encode(self, messages: Sequence[tuple[Role, str]]) -> list[int]:
-        return [ord(char) for _, text in messages for char in text]
-
-
-@dataclass
-class Script:
-    """An engine that says ``words``, one per chunk, then ends as told."""
-
-    words: Sequence[str] = ("one", "two", "three")
-    state: EngineState = EngineState.READY
-    gap: float = 0.0
-    fails: EngineError | None = None
-    before_failing: float = 0.0
-    finish_reason: str | None = "stop"
-    asked: list[tuple[list[int], Sampling, bool]] = field(default_factory=list)
-    conversations: list[str] = field(default_factory=list)
-    closed: int = 0
-
-    @property
-    def client(self) -> Script:
-        return self
-
-    def prompt(self) -> Letters:
-        return Letters()
-
-    def status(self) -> EngineStatus:
-        return EngineStatus(self.state, "scripted")
-
-    async def stream(
-        self,
-        prompt_ids: Sequence[int],
-        sampling: Sampling,
-        speculation: bool,
-        conversation: str = "",
-    ) -> AsyncIterator[Chunk]:
-        self.asked.append((list(prompt_ids), sampling, speculation))
-        self.conversations.append(conversation)
-        try:
-            for at in range(len(self.words)):
-                await asyncio.sleep(self.gap)
-                last = at == len(self.words) - 1 and self.fails is None
-                yield Chunk(
-                    text=" ".join(self.words[: at + 1]),
-                    token_ids=tuple(range(at + 1)),
-                    prompt_tokens=len(prompt_ids),
-                    cached_tokens=0,
-                    completion_tokens=at + 1,
-                    speculation=speculation,
-                    histogram=(),
-                    step_lengths=(1,) * at,
-                    at=0.1 * (at + 1),
-                    finish_reason=self.finish_reason if last else None,
-                )
-            if self.fails:
-                await asyncio.sleep(self.before_failing)
-                raise self.fails
-        finally:
-            self.closed += 1
+def on_and_on(gap: float = 0.01) -> ScriptedEngine:
+    return script(*["word"] * 1000, gap=gap, context_length=2000)
 
 
 @pytest.fixture
@@ -122,7 +67,7 @@ async def until(condition: Callable[[], object], seconds: float = 20) -> None:
 
 
 async def test_a_reply_is_streamed_and_kept(store: Store, chat: int) -> None:
-    engine = Script()
+    engine = script()
     update = await last(await LiveReplies(store, engine).send(chat, "hello"))
     assert update.reply.text == "one two three"
     assert update.reply.state is MessageState.FINISHED
@@ -134,7 +79,7 @@ async def test_a_reply_is_streamed_and_kept(store: Store, chat: int) -> None:
 
 
 async def test_the_message_is_on_disk_before_the_engine_sees_it(store: Store, chat: int) -> None:
-    engine = Script(state=EngineState.STARTING)
+    engine = script(state=EngineState.STARTING)
     live = await LiveReplies(store, engine).send(chat, "hello")
     assert live.state.reply.state is MessageState.WAITING
     assert engine.asked == []
@@ -143,7 +88,7 @@ async def test_the_message_is_on_disk_before_the_engine_sees_it(store: Store, ch
 
 
 async def test_a_waiting_message_goes_on_when_the_engine_is_ready(store: Store, chat: int) -> None:
-    engine = Script(state=EngineState.STARTING)
+    engine = script(state=EngineState.STARTING)
     live = await LiveReplies(store, engine).send(chat, "hello")
     engine.state = EngineState.FAILED
     await asyncio.sleep(0.15)  # it has looked at it meanwhile
@@ -153,7 +98,7 @@ async def test_a_waiting_message_goes_on_when_the_engine_is_ready(store: Store, 
 
 
 async def test_stopping_keeps_what_was_written(store: Store, chat: int) -> None:
-    engine = Script(words=["word"] * 1000, gap=0.01)
+    engine = on_and_on()
     replies = LiveReplies(store, engine)
     took = []
     async for update in states(await replies.send(chat, "hello")):
@@ -165,22 +110,22 @@ async def test_stopping_keeps_what_was_written(store: Store, chat: int) -> None:
     assert update.reply.state is MessageState.STOPPED
     assert len(update.reply.text) > 40
     assert store.messages(chat)[1] == update.reply
-    assert engine.closed == 1
+    assert len(engine.asked) == 1 and engine.open_now == 0
 
 
 async def test_stopping_works_when_nobody_reads(store: Store, chat: int) -> None:
     """A page that draws slowly must not slow the stop down."""
-    engine = Script(words=["word"] * 1000, gap=0.01)
+    engine = on_and_on()
     replies = LiveReplies(store, engine)
     live = await replies.send(chat, "hello")
     await until(lambda: "word word" in live.state.reply.text)
     await replies.stop(chat)
-    assert engine.closed == 1
+    assert len(engine.asked) == 1 and engine.open_now == 0
     assert store.messages(chat)[1].text.startswith("word word")
 
 
 async def test_a_waiting_message_can_be_stopped(store: Store, chat: int) -> None:
-    engine = Script(state=EngineState.STARTING)
+    engine = script(state=EngineState.STARTING)
     replies = LiveReplies(store, engine)
     live = await replies.send(chat, "hello")
     await replies.stop(chat)
@@ -190,26 +135,26 @@ async def test_a_waiting_message_can_be_stopped(store: Store, chat: int) -> None
 
 @pytest.mark.parametrize("leave", ["the tab", "the app"])
 async def test_a_waiting_message_outlives_tab_and_app(store: Store, chat: int, leave: str) -> None:
-    replies = LiveReplies(store, Script(state=EngineState.STARTING))
+    replies = LiveReplies(store, script(state=EngineState.STARTING))
     live = await replies.send(chat, "hello")
     await (replies.stop_all() if leave == "the app" else live.leave())
     assert not (await last(live)).ended and replies.get(chat) is None
     assert store.messages(chat)[1].state is MessageState.WAITING
-    again = LiveReplies(store, Script()).resume(chat)
+    again = LiveReplies(store, script()).resume(chat)
     assert again and (await last(again)).reply.state is MessageState.FINISHED
 
 
 async def test_a_reply_that_is_left_stops_the_engine(store: Store, chat: int) -> None:
-    engine = Script(words=["word"] * 1000, gap=0.01)
+    engine = on_and_on()
     live = await LiveReplies(store, engine).send(chat, "hello")
     await until(lambda: live.state.reply.text)
     await live.leave()
-    assert engine.closed == 1
+    assert len(engine.asked) == 1 and engine.open_now == 0
     assert store.messages(chat)[1].state is MessageState.STOPPED
 
 
 async def test_an_engine_that_dies_leaves_its_words_and_the_cause(store: Store, chat: int) -> None:
-    engine = Script(fails=EngineError("engine_refused", reason="why not"))
+    engine = script(fails_at=3, fails=EngineError("engine_refused", reason="why not"))
     update = await last(await LiveReplies(store, engine).send(chat, "hello"))
     assert (update.reply.state, update.reply.text) == (MessageState.FAILED, "one two three")
     kept = store.messages(chat)[1]
@@ -218,7 +163,7 @@ async def test_an_engine_that_dies_leaves_its_words_and_the_cause(store: Store, 
 
 async def test_nothing_is_shown_that_is_not_on_disk(store: Store, chat: int) -> None:
     """Read by another connection, as after a crash."""
-    engine = Script(words=["word"] * 300, gap=0.001)
+    engine = on_and_on(gap=0.001)
     shown = []
     async for update in states(await LiveReplies(store, engine).send(chat, "hello")):
         shown.append(update.reply.text)
@@ -229,8 +174,8 @@ async def test_nothing_is_shown_that_is_not_on_disk(store: Store, chat: int) -> 
 
 
 async def test_the_last_words_before_a_pause_are_shown(store: Store, chat: int) -> None:
-    engine = Script(words=["one", "two"], finish_reason=None, fails=EngineError("engine_gone"))
-    engine.before_failing = 5.0
+    waits = iter([0.0, 5.0])
+    engine = script("one", "two", fails_at=2, pace=lambda: asyncio.sleep(next(waits)))
     live = await LiveReplies(store, engine).send(chat, "hello")
     await until(lambda: live.state.reply.text == "one two", seconds=2)
     await live.stop()
@@ -243,29 +188,29 @@ async def test_a_full_disk_leaves_the_text_on_the_page(
         raise StoreError("store_full", path="/x", reason="full")
 
     monkeypatch.setattr(store, "update_message", full)
-    update = await last(await LiveReplies(store, Script()).send(chat, "hello"))
+    update = await last(await LiveReplies(store, script()).send(chat, "hello"))
     assert update.reply.text == "one two three"
     assert (update.reply.state, update.reply.error) == (MessageState.FINISHED, "store_full")
 
 
 async def test_retry_answers_the_last_message_again(store: Store, chat: int) -> None:
-    engine = Script()
+    engine = script()
     replies = LiveReplies(store, engine)
     await last(await replies.send(chat, "hello"))
-    engine.words = ("better",)
+    engine.tokens = ("better",)
     await last(replies.retry(chat))
     assert [m.text for m in store.messages(chat)] == ["hello", "better"]
-    assert engine.asked[0][0] == engine.asked[1][0]
+    assert engine.asked[0].ids == engine.asked[1].ids
 
 
 async def test_nothing_to_retry(store: Store, chat: int) -> None:
     with pytest.raises(InputError, match="no message"):
-        LiveReplies(store, Script()).retry(chat)
+        LiveReplies(store, script()).retry(chat)
 
 
 async def test_a_waiting_message_is_resumed_after_a_restart(store: Store, chat: int) -> None:
     store.add_turn(chat, "hello", "en")
-    replies = LiveReplies(Store(store.path), Script())
+    replies = LiveReplies(Store(store.path), script())
     live = replies.resume(chat)
     assert live and replies.resume(chat) is None, "by one tab"
     assert (await last(live)).reply.text == "one two three"
@@ -273,7 +218,7 @@ async def test_a_waiting_message_is_resumed_after_a_restart(store: Store, chat: 
 
 
 async def test_one_reply_at_a_time(store: Store, chat: int) -> None:
-    replies = LiveReplies(store, Script(words=["word"] * 100, gap=0.05))
+    replies = LiveReplies(store, on_and_on(gap=0.05))
     live = await replies.send(chat, "hello")
     for refuse in (replies.send(chat, "again"), asyncio.to_thread(replies.retry, chat)):
         with pytest.raises(InputError) as refused:
@@ -286,24 +231,24 @@ async def test_one_reply_at_a_time(store: Store, chat: int) -> None:
 
 
 async def test_the_toggle_counts_from_the_next_message(store: Store, chat: int) -> None:
-    engine = Script()
+    engine = script()
     replies = LiveReplies(store, engine)
     live = await replies.send(chat, "hello")
     store.set_speculation(chat, False)
     await last(live)
     await last(await replies.send(chat, "again"))
-    assert [speculation for _, _, speculation in engine.asked] == [True, False]
+    assert [asked.speculation for asked in engine.asked] == [True, False]
 
 
 @pytest.mark.parametrize("text", ["", "   ", "\u200b"])
 async def test_what_cannot_be_sent_is_not_written(store: Store, chat: int, text: str) -> None:
     with pytest.raises(InputError):
-        await last(await LiveReplies(store, Script()).send(chat, text))
+        await last(await LiveReplies(store, script()).send(chat, text))
     assert store.messages(chat) == []
 
 
 async def test_a_message_longer_than_the_context(store: Store, chat: int) -> None:
-    engine = Script()
+    engine = script()
     with pytest.raises(InputError) as refused:
         await last(await LiveReplies(store, engine).send(chat, "x" * 90))
     assert refused.value.key == "message_too_long"
@@ -312,60 +257,59 @@ async def test_a_message_longer_than_the_context(store: Store, chat: int) -> Non
 
 
 async def test_old_turns_make_room_and_the_update_says_so(store: Store, chat: int) -> None:
-    engine = Script(words=("z" * 20,))
+    engine = script("z" * 20)
     replies = LiveReplies(store, engine)
     assert (await last(await replies.send(chat, "a" * 20))).dropped_messages == 0
     update = await last(await replies.send(chat, "b" * 40))
     assert update.dropped_messages == 2
-    ids, sampling, _ = engine.asked[1]
-    assert ids == [ord("b")] * 40
-    assert sampling.max_tokens == 100 - 40 - 1
+    assert engine.asked[1].ids == (ord("b"),) * 40
+    assert engine.asked[1].sampling.max_tokens == 100 - 40 - 1
 
 
 async def test_an_answer_gets_no_more_room_than_there_is(store: Store, chat: int) -> None:
-    engine = Script()
+    engine = script()
     await last(await LiveReplies(store, engine).send(chat, "x" * 70, Sampling(max_tokens=5000)))
-    assert engine.asked[0][1].max_tokens == 29
+    assert engine.asked[0].sampling.max_tokens == 29
 
 
 async def test_an_abort_from_elsewhere_counts_as_stopped(store: Store, chat: int) -> None:
-    update = await last(await LiveReplies(store, Script(finish_reason="abort")).send(chat, "hello"))
+    update = await last(await LiveReplies(store, script(ends="abort")).send(chat, "hello"))
     assert update.reply.state is MessageState.STOPPED
 
 
 async def test_an_unexpected_error_is_told_without_a_traceback(store: Store, chat: int) -> None:
-    engine = Script()
+    engine = script()
     engine.stream = None  # type: ignore[assignment]
     update = await last(await LiveReplies(store, engine).send(chat, "hello"))
     assert (update.reply.state, update.reply.error) == (MessageState.FAILED, "reply_failed")
 
 
 async def test_stop_all_ends_every_reply(store: Store) -> None:
-    engine = Script(words=["word"] * 1000, gap=0.01)
+    engine = on_and_on()
     replies = LiveReplies(store, engine)
     chats = [store.create_conversation("").id for _ in range(3)]
     lives = [await replies.send(chat, "hello") for chat in chats]
     await until(lambda: len(engine.asked) == 3)
     await replies.stop_all()
     assert {live.state.reply.state for live in lives} == {MessageState.STOPPED}
-    assert engine.closed == 3
+    assert engine.open_now == 0
 
 
 async def test_auto_chooses_before_the_reply_and_says_what(store: Store) -> None:
-    engine = Script()
+    engine = script()
     choice = AutoChoice(speculation=False, state="slower", speedup=0.92)
     replies = LiveReplies(store, engine, choose=lambda conversation, user: choice)
     conversation = store.create_conversation("auto")
     store.set_mode(conversation.id, SpeculationMode.AUTO)
     live = await replies.send(conversation.id, "Hello there")
     updates = [update async for update in states(live)]
-    assert engine.asked[0][2] is live.turn.speculation is False
+    assert engine.asked[0].speculation is live.turn.speculation is False
     assert all(update.reply.choice == choice for update in updates)
     assert store.messages(conversation.id)[-1].choice == choice
 
 
 async def test_a_toggle_turned_in_the_middle_counts_from_the_next_reply(store: Store) -> None:
-    engine = Script(gap=0.02)
+    engine = script(gap=0.02)
     chosen: list[int] = []
 
     def choose(conversation: Conversation, user: Message) -> AutoChoice:
@@ -377,13 +321,13 @@ async def test_a_toggle_turned_in_the_middle_counts_from_the_next_reply(store: S
     async for update in states(await replies.send(conversation.id, "one")):
         if update.now:
             store.set_mode(conversation.id, SpeculationMode.AUTO)
-    assert [speculation for *_, speculation in engine.asked] == [False] and not chosen
+    assert [asked.speculation for asked in engine.asked] == [False] and not chosen
     await last(await replies.send(conversation.id, "two"))
-    assert [speculation for *_, speculation in engine.asked] == [False, True]
+    assert [asked.speculation for asked in engine.asked] == [False, True]
 
 
 async def test_the_record_of_a_reply_gives_its_figures_again(store: Store, chat: int) -> None:
-    live = await LiveReplies(store, Script(words=tuple("abcdef"))).send(chat, "letters")
+    live = await LiveReplies(store, script(*"abcdef")).send(chat, "letters")
     reply = (await last(live)).reply
     trace = Traces(store).of(reply.id)
     assert trace is not None and metrics_of(trace) == reply.figures
@@ -395,7 +339,7 @@ async def test_the_record_of_a_reply_gives_its_figures_again(store: Store, chat:
 async def test_the_evidence_follows_every_new_reply(store: Store, chat: int) -> None:
     evidence = EvidenceReader(store)
     assert evidence.read().averages.all.replies == 0
-    replies = LiveReplies(store, Script(words=tuple("abcdef")))
+    replies = LiveReplies(store, script(*"abcdef"))
     for count in (1, 2):
         await last(await replies.send(chat, "letters"))
         assert evidence.read().averages.all.replies == count
@@ -407,7 +351,7 @@ async def test_the_evidence_follows_every_new_reply(store: Store, chat: int) -> 
 async def test_a_first_message_makes_its_conversation_or_nothing(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    replies = LiveReplies(store, Script())
+    replies = LiveReplies(store, script())
     live = await replies.send(None, "hello", new=SpeculationMode.OFF)
     (made,) = store.conversations()
     assert (made.id, made.mode) == (live.turn.conversation_id, SpeculationMode.OFF)
@@ -423,17 +367,17 @@ async def test_a_first_message_makes_its_conversation_or_nothing(
 
 
 async def test_a_gateway_can_tell_the_conversations_of_all_apps_apart(store: Store) -> None:
-    engine = Script()
+    engine = script()
     one, two = (store.create_conversation("").id for _ in range(2))
     for replies in (LiveReplies(store, engine), LiveReplies(store, engine)):
         for chat in (one, one, two):
             await last(await replies.send(chat, "hello"))
-    first, again, other, *others = engine.conversations
+    first, again, other, *others = (asked.conversation for asked in engine.asked)
     assert first == again != other and {first, other}.isdisjoint(others)
 
 
 async def test_a_reply_for_the_terminal_is_kept_nowhere(store: Store) -> None:
-    engine = Script(fails=EngineError("engine_refused", reason="why not"))
+    engine = script(fails_at=3, fails=EngineError("engine_refused", reason="why not"))
     prompt = FittedPrompt((1, 2), 50)
 
     async def ready() -> FittedPrompt:
@@ -447,6 +391,6 @@ async def test_a_reply_for_the_terminal_is_kept_nowhere(store: Store) -> None:
         sampling=Sampling(max_tokens=500),
     )
     assert (await last(live)).reply.text == "one two three"
-    assert isinstance(live.error, EngineError) and live.trace.token_ids == (0, 1, 2)
-    assert engine.asked == [([1, 2], Sampling(max_tokens=50), False)]
+    assert isinstance(live.error, EngineError) and live.trace.token_ids == tuple(map(ord, "eoe"))
+    assert engine.asked == [Asked((1, 2), Sampling(max_tokens=50), False)]
     assert store.conversations() == []

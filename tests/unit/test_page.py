@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +21,10 @@ from chatapp.application.services import Services
 from chatapp.chat.auto import Auto
 from chatapp.chat.store import Store
 from chatapp.domain import (
-    Chunk,
     EngineState,
-    EngineStatus,
     MemorySample,
     MessageState,
-    Role,
-    Sampling,
 )
-from chatapp.engine.process.orphans import Orphan
 from chatapp.errors import StoreError
 from chatapp.measure.compare.arms import Setting
 from chatapp.settings import Settings
@@ -41,56 +35,21 @@ from chatapp.ui.server.bootstrap import Bootstrap
 from chatapp.ui.server.first_page import first_page
 from chatapp.ui.server.status_polling import StatusPolling
 from chatapp.ui.view_builder import PANES, View
+from tests.fakes.engine import ScriptedEngine
+from tests.shown import Shown
 
 SETTING = Setting("m", "cpu", "pocket", "3/1/4", "float32")
 
 
-@dataclass
-class Scripted:
-    """Stands where an engine would: says ``words`` one by one, as fast as the test lets it."""
-
-    words: Sequence[str] = ("Hello", " there", ".")
-    go: asyncio.Event = field(default_factory=asyncio.Event)
-    state: EngineState = EngineState.READY
-    asked: list[bool] = field(default_factory=list)
-    context_length: int = 400
-    orphans: tuple[Orphan, ...] = ()
-
-    def status(self) -> EngineStatus:
-        return EngineStatus(self.state, "pocket")
-
-    async def restart(self) -> None:
-        self.state = EngineState.READY
-
-    @property
-    def client(self) -> Scripted:
-        return self
-
-    def prompt(self) -> Scripted:
-        return self
-
-    def encode(self, messages: Sequence[tuple[Role, str]]) -> list[int]:
-        return [0] * sum(len(text) for _, text in messages)
-
-    async def stream(
-        self, ids: Sequence[int], sampling: Sampling, speculation: bool, conversation: str
-    ) -> AsyncIterator[Chunk]:
-        self.asked.append(speculation)
-        for n in range(1, len(self.words) + 1):
-            if n > 1:
-                await self.go.wait()
-            last = "stop" if n == len(self.words) else None
-            text, tokens = "".join(self.words[:n]), tuple(range(n))
-            steps = (1,) * (n - 1) if speculation else ()
-            yield Chunk(text, tokens, 3, 0, n, speculation, (), steps, 0.1 * n, last)
-
-
 class Rig:
-    def __init__(self, path: Path, **engine: Any) -> None:
-        self.engine = Scripted(**engine)
+    """The page on an engine that says three words: one at once, the others when it may ``go``."""
+
+    def __init__(self, path: Path, language: str = "en") -> None:
+        self.go = asyncio.Event()
+        self.engine = ScriptedEngine(("Hello", " there", "."), gain=1, pace=self.go.wait)
         self.store = Store(path / "store.sqlite3")
         replies = LiveReplies(self.store, self.engine)
-        settings = Settings(language="en", data_dir=path)
+        settings = Settings(language=language, data_dir=path)
         lab = Experiments(self.store, self.engine, Auto(self.store, lambda: SETTING), settings)
         monitor = Monitor(lambda: MemorySample(0.0, 8, 4, 1), self.engine)
         self.page = Page(Services(self.store, self.engine, replies, monitor, lab), settings)
@@ -154,7 +113,7 @@ async def test_hello_fills_every_pane(rig: Rig) -> None:
 
 
 async def test_a_first_message_makes_a_conversation_and_a_reply(rig: Rig) -> None:
-    rig.engine.go.set()
+    rig.go.set()
     await rig.do("hello")
     views = await rig.do("send", text="Hi **there** <b>", nonce="n1")
     assert views[0]["hub"]["sent"] == "n1" and views[0]["hub"]["running"]
@@ -163,7 +122,8 @@ async def test_a_first_message_makes_a_conversation_and_a_reply(rig: Rig) -> Non
     assert "Hello there." in views[-1]["transcript"] and "speculation on" in views[-1]["transcript"]
     [conversation] = rig.store.conversations()
     assert views[-1]["hub"]["conversation"] == conversation.id
-    assert "is-current" in views[-1]["rail"]
+    [current] = [one for one in Shown(views[-1]["rail"]).parts if "current" in one.states]
+    assert current.says == conversation.title
 
 
 @pytest.mark.parametrize(
@@ -186,7 +146,7 @@ async def test_what_cannot_be_sent_is_said_and_leaves_nothing_behind(
 
 
 async def test_control_characters_and_half_characters_are_cleaned(rig: Rig) -> None:
-    rig.engine.go.set()
+    rig.go.set()
     await rig.do("hello")
     views = await rig.do("send", text="a\x00b\ud83dc\x1b[31m", nonce="n")
     assert "ab\ufffdc[31m" in last(views, "transcript")
@@ -203,22 +163,23 @@ async def test_the_toggle_is_remembered_and_counts_from_the_next_message(rig: Ri
     sending = await rig.begin("send", text="one", nonce="n")
     [view] = await rig.do("toggle", value="off")
     assert "counts from the next message" in view["controls"]
-    assert 'aria-checked="false"' in view["controls"] and "is-off" in view["rail"]
-    rig.engine.go.set()
+    assert "checked" not in Shown(view["controls"]).one("switch").states
+    assert Shown(view["rail"]).one("img", "speculation off")
+    rig.go.set()
     views = await sending.end()
     assert "speculation on" in last(views, "transcript")
     assert "counts from the next message" not in last(views, "controls")
     views = await rig.do("send", text="two", nonce="m")
-    assert rig.engine.asked == [True, False]
+    assert [asked.speculation for asked in rig.engine.asked] == [True, False]
     assert "speculation off" in last(views, "transcript")
 
 
 async def test_the_toggle_of_a_new_conversation_is_that_of_its_first_message(rig: Rig) -> None:
-    rig.engine.go.set()
+    rig.go.set()
     await rig.do("hello")
     await rig.do("toggle", value="off")
     await rig.do("send", text="one", nonce="n")
-    assert rig.engine.asked == [False]
+    assert [asked.speculation for asked in rig.engine.asked] == [False]
     assert not rig.store.conversations()[0].speculation
 
 
@@ -248,7 +209,7 @@ async def test_a_reply_that_another_tab_watches_goes_on(rig: Rig) -> None:
     sending = await rig.begin("send", tab="one", text="one", nonce="n")
     watching = await rig.begin("hello", tab="two", conversation=1)
     await rig.page.leave("one")
-    rig.engine.go.set()
+    rig.go.set()
     assert "Hello there." in last(await watching.end(), "transcript")
     await sending.end()
 
@@ -258,16 +219,17 @@ async def test_a_tab_that_moves_on_is_not_drawn_over_and_its_reply_goes_on(rig: 
     sending = await rig.begin("send", text="one", nonce="n")
     await sending.until(lambda seen: "Hello" in last(seen, "live"))
     [moved] = await rig.do("create")
-    assert moved["hub"]["conversation"] is None and "is-running" in moved["rail"]
+    assert moved["hub"]["conversation"] is None
+    assert Shown(moved["rail"]).one("img", "replying")
     views = await sending.end()
     assert views[-1] == {}
-    rig.engine.go.set()
+    rig.go.set()
     back = await rig.begin("open", id=1)
     assert "Hello there." in last(await back.end(), "transcript")
 
 
 async def test_a_message_waits_for_the_engine_and_then_goes(rig: Rig) -> None:
-    rig.engine.go.set()
+    rig.go.set()
     rig.engine.state = EngineState.STARTING
     await rig.do("hello")
     sending = await rig.begin("send", text="one", nonce="n")
@@ -278,7 +240,7 @@ async def test_a_message_waits_for_the_engine_and_then_goes(rig: Rig) -> None:
 
 
 async def test_a_message_that_waited_before_a_restart_is_sent_when_it_is_opened(rig: Rig) -> None:
-    rig.engine.go.set()
+    rig.go.set()
     conversation = rig.store.create_conversation("before")
     rig.store.add_turn(conversation.id, "one", "en")
     views = await rig.do("hello", conversation=conversation.id)
@@ -286,10 +248,10 @@ async def test_a_message_that_waited_before_a_restart_is_sent_when_it_is_opened(
 
 
 async def test_answer_again(rig: Rig) -> None:
-    rig.engine.go.set()
+    rig.go.set()
     await rig.do("hello")
     await rig.do("send", text="one", nonce="n")
-    rig.engine.words = ("Another",)
+    rig.engine.tokens = ("Another",)
     views = await rig.do("retry")
     assert "Another" in last(views, "transcript") and "Hello there" not in last(views, "transcript")
     assert len(rig.store.messages(1)) == 2
@@ -343,8 +305,7 @@ async def test_language_and_theme_are_kept(rig: Rig) -> None:
 
 @pytest.mark.parametrize(("browser", "language"), [("zh-CN", "zh"), ("de", "en"), ("", None)])
 def test_the_first_language_is_the_browsers(tmp_path: Path, browser: str, language: str) -> None:
-    rig = Rig(tmp_path)
-    rig.page._settings = Settings(data_dir=tmp_path)
+    rig = Rig(tmp_path, language="auto")
     assert rig.page.texts(browser).language == (language or rig.page.texts().language)
     rig.store.set_preference("language", "zh")
     assert rig.page.texts(browser).language == "zh"
@@ -353,12 +314,12 @@ def test_the_first_language_is_the_browsers(tmp_path: Path, browser: str, langua
 async def test_another_tab_learns_of_changes(rig: Rig) -> None:
     await rig.do("hello", tab="two")
     before = rig.page.revision
-    rig.engine.go.set()
+    rig.go.set()
     await rig.do("hello", tab="one")
     await rig.do("send", tab="one", text="one", nonce="n")
     assert rig.page.revision != before
     views = await rig.do("refresh", tab="two")
-    assert 'data-act="open"' in views[-1]["rail"]
+    assert Shown(views[-1]["rail"]).one("listitem", "one")
 
 
 async def test_the_pulse_says_how_engine_and_memory_are(rig: Rig) -> None:
@@ -366,7 +327,8 @@ async def test_the_pulse_says_how_engine_and_memory_are(rig: Rig) -> None:
     app.add_route("/eaglechat/pulse", StatusPolling(rig.page).answer)
     rig.engine.state = EngineState.FAILED
     news = TestClient(app).get("/eaglechat/pulse?language=zh").json()
-    assert "引擎已停止" in news["foot"] and 'data-act="restart"' in news["card"]
+    assert "引擎已停止" in news["foot"]
+    assert Shown(news["card"]).one("button", Texts("zh")("page.engine.start"))
     assert "内存" in news["memory"] and news["revision"] == rig.page.revision
     assert news["app"] == TestClient(app).get("/eaglechat/pulse").json()["app"]
 
@@ -388,7 +350,10 @@ async def test_the_page_is_there_before_gradio(rig: Rig) -> None:
     answering = asyncio.create_task(front(scope, lambda: None, send))
     await asyncio.sleep(0.05)
     early = b"".join(sent).decode()
-    assert 'id="ec-input"' in early and "what was &lt;b&gt;said&lt;/b&gt; before" in early
+    assert (
+        Shown(early).one("textbox", "Message")
+        and "what was &lt;b&gt;said&lt;/b&gt; before" in early
+    )
     assert "gradio-app" not in early
     front.open(gradio)
     await answering
@@ -397,12 +362,8 @@ async def test_the_page_is_there_before_gradio(rig: Rig) -> None:
     assert "<script>g()</script>" in whole and len(re.findall("<body", whole)) == 1
 
 
-async def test_the_first_page_follows_the_browsers_language(rig: Rig, tmp_path: Path) -> None:
-    rig.page._settings = replace_language(rig.page._settings)
+def test_the_first_page_follows_the_browsers_language(tmp_path: Path) -> None:
+    page = Rig(tmp_path, language="auto").page
     headers = [(b"accept-language", b"zh-CN,zh;q=0.9")]
     scope = {"type": "http", "method": "GET", "path": "/", "headers": headers, "query_string": b""}
-    assert "新对话" in first_page(rig.page, Request(scope))
-
-
-def replace_language(settings: Settings) -> Settings:
-    return settings.model_copy(update={"language": "auto"})
+    assert "新对话" in first_page(page, Request(scope))
