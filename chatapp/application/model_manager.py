@@ -90,7 +90,7 @@ class ModelManager:
         return self._engine.settings
 
     @property
-    def _drafter(self) -> str:
+    def _drafter(self) -> str | None:
         return drafter_of(self.settings)
 
     # What a person does

@@ -20,7 +20,7 @@ from chatapp.chat.choices import tuned, with_choices
 from chatapp.commands.json_output import print_json
 from chatapp.domain import Card, Pair, PhaseProgress
 from chatapp.engine.command import engine_command, engine_environment
-from chatapp.engine.planning.planner import AUTO, make_plan, set_up
+from chatapp.engine.planning.planner import AUTO, drafter_of, make_plan, set_up
 from chatapp.engine.process.how_far import how_far
 from chatapp.errors import EngineError, UsageError
 from chatapp.kernels import cache
@@ -114,7 +114,7 @@ def _pairs(settings: Settings, arch: str, folder: Path) -> Iterator[Pair]:
     models = ModelFolders(settings.data_dir)
     names = dict.fromkeys((meant, *([POCKET] if settings.pair == AUTO else [])))
     for number, name in enumerate(names):
-        planned = planned_pair(name, models)
+        planned = planned_pair(name, models, drafter_of(settings))
         made = make_plan(card, planned, settings.preset)
         written = write_configurations(folder / str(number), planned)
         yield set_up(tuned(written, settings), made)

@@ -14,6 +14,7 @@ from typing import Any
 from chatapp.commands.json_output import print_json
 from chatapp.commands.progress_line import follow
 from chatapp.domain import Pair
+from chatapp.engine.planning.planner import drafter_of
 from chatapp.errors import PairError, UsageError
 from chatapp.pairs.catalogue import POCKET, known_pairs
 from chatapp.pairs.check import examine
@@ -113,7 +114,7 @@ def _check(arguments: Namespace, settings: Settings, texts: Texts) -> int:
 def look(name: str, settings: Settings) -> tuple[list[Finding], Pair | None]:
     """The findings of a pair; that it cannot be found is one as well."""
     try:
-        pair = locate(name, ModelFolders(settings.data_dir))
+        pair = locate(name, ModelFolders(settings.data_dir), drafter_of(settings))
     except PairError as error:
         return [Finding.of(error), *_room(name, settings)], None
     return examine(pair), pair

@@ -19,18 +19,16 @@ from chatapp.pairs.drafters import DRAFTERS
 from chatapp.pairs.files.configuration import configuration, read
 from chatapp.pairs.files.folders import ModelFolders
 
-AUTO = "auto"
 LONGEST_CONTEXT = 32768
 _MODEL_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)
 
 
-def locate(name: str, models: ModelFolders | None = None, drafter: str = AUTO) -> Pair:
+def locate(name: str, models: ModelFolders | None = None, drafter: str | None = None) -> Pair:
     """The pair with ``drafter``, or else with its own; a target alone has NGRAM. Raises
     PairError for a name that is none, or a folder that is not there."""
     models = models or ModelFolders(locations.default_data_dir())
-    weights = drafter == AUTO or DRAFTERS[drafter].weights
-    pair = _named(name, models, weights)
-    return pair if drafter in (AUTO, pair.drafter) else drafted_by(pair, drafter)
+    pair = _named(name, models, drafter is None or DRAFTERS[drafter].weights)
+    return pair if drafter in (None, pair.drafter) else drafted_by(pair, drafter)
 
 
 def drafted_by(pair: Pair, drafter: str) -> Pair:

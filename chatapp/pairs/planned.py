@@ -11,10 +11,10 @@ from chatapp.pairs.drafters import DRAFTERS
 from chatapp.pairs.files.configuration import configuration
 from chatapp.pairs.files.folders import ModelFolders
 from chatapp.pairs.files.shapes import NO_DRAFT, PlannedPair, TargetShape
-from chatapp.pairs.locate import AUTO, locate
+from chatapp.pairs.locate import locate
 
 
-def planned_pair(name: str, models: ModelFolders, drafter: str = AUTO) -> PlannedPair:
+def planned_pair(name: str, models: ModelFolders, drafter: str | None = None) -> PlannedPair:
     """Raises PairError when it is not known and not here either."""
     known = known_pairs().get(name)
     if known is None or known_is_here(known, models):
@@ -22,7 +22,7 @@ def planned_pair(name: str, models: ModelFolders, drafter: str = AUTO) -> Planne
     return _known(known, drafter)
 
 
-def planned_known(drafter: str = AUTO) -> list[PlannedPair]:
+def planned_known(drafter: str | None = None) -> list[PlannedPair]:
     return [_known(known, drafter) for known in known_pairs().values()]
 
 
@@ -34,14 +34,15 @@ def planned(pair: Pair) -> PlannedPair:
     except (KeyError, TypeError, ValueError):
         raise PairError("pair_file_damaged", path=pair.target / "config.json") from None
     dtype = pair.dtype if pair.dtype in ("float16", "bfloat16") else "float16"
-    return PlannedPair(pair.name, target, draft, pair.tree, dtype, pair.context_length)
+    about = pair.tree, dtype, pair.context_length, pair.drafter
+    return PlannedPair(pair.name, target, draft, *about)
 
 
 def known_is_here(known: KnownPair, models: ModelFolders) -> bool:
     return all(models.find(model) for model in (known.target, known.draft))
 
 
-def _known(known: KnownPair, drafter: str) -> PlannedPair:
+def _known(known: KnownPair, drafter: str | None) -> PlannedPair:
     made = PlannedPair(
         known.name,
         known.target_shape,
@@ -49,7 +50,8 @@ def _known(known: KnownPair, drafter: str) -> PlannedPair:
         known.tree,
         known.dtype,
         known.context_length,
+        known.drafter,
     )
-    if drafter == AUTO or DRAFTERS[drafter].weights:
+    if drafter is None or DRAFTERS[drafter].weights:
         return made
-    return replace(made, draft=NO_DRAFT, tree=DRAFTERS[drafter].tree)
+    return replace(made, draft=NO_DRAFT, tree=DRAFTERS[drafter].tree, drafter=drafter)

@@ -19,6 +19,7 @@ from chatapp.pairs.check import examine
 from chatapp.pairs.drafters import DRAFTERS
 from chatapp.pairs.files.folders import ModelFolders
 from chatapp.pairs.files.shapes import NO_DRAFT
+from chatapp.pairs.files.unfilled import write_configurations
 from chatapp.pairs.locate import drafted_by, locate, repositories, undrafted
 from chatapp.pairs.planned import planned, planned_pair
 from chatapp.settings import Settings
@@ -99,3 +100,12 @@ def test_the_choice_of_the_page_holds_until_a_flag_says_more(data_dir: Path) -> 
     Store(store(data_dir)).set_preference("drafter", "ngram")
     assert with_choices(Settings.load(data_dir=data_dir)).drafter == "ngram"
     assert with_choices(Settings.load(data_dir=data_dir, drafter="eagle3")).drafter == "eagle3"
+
+
+def test_configurations_alone_are_written_of_what_there_is(tmp_path: Path) -> None:
+    models = ModelFolders(tmp_path)
+    for drafter, folders in (("EAGLE3", {"target", "draft"}), ("NGRAM", {"target"})):
+        shape = planned_pair("published", models, drafter)
+        written = write_configurations(tmp_path / drafter, shape)
+        assert {path.name for path in (tmp_path / drafter).iterdir()} == folders
+        assert written.drafter == drafter and planned(written).target == shape.target

@@ -23,9 +23,9 @@ def look(settings: Settings) -> Card | None:
     return None if engine_device(settings) == "cpu" else engine_card(settings.engine_args)
 
 
-def drafter_of(settings: Settings) -> str:
-    """The name of the drafter that was asked for, as ``locate`` takes it."""
-    return AUTO if settings.drafter == AUTO else settings.drafter.upper()
+def drafter_of(settings: Settings) -> str | None:
+    """SGLang's name of the drafter that was asked for; None: the pair's own."""
+    return None if settings.drafter == AUTO else settings.drafter.upper()
 
 
 def choose_preset(name: str, card: Card) -> Preset:

@@ -194,6 +194,7 @@ class PlannedPair:
     tree: Tree
     dtype: str
     context_length: int
+    drafter: str = "EAGLE3"
 
     @property
     def has_draft(self) -> bool:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from chatapp.domain import Pair
-from chatapp.pairs.files.shapes import AttentionShape, PlannedPair
+from chatapp.pairs.files.shapes import AttentionShape, DraftShape, PlannedPair
 
 
 def write_configurations(folder: Path, planned: PlannedPair) -> Pair:
     """All of a pair that SGLang reads to set itself up."""
-    target, draft = planned.target, planned.draft
-    common = {"vocab_size": target.vocabulary, "dtype": planned.dtype}
+    target = planned.target
+    common: dict[str, Any] = {"vocab_size": target.vocabulary, "dtype": planned.dtype}
     _write(
         folder / "target",
         common
@@ -29,8 +29,22 @@ def write_configurations(folder: Path, planned: PlannedPair) -> Pair:
             "tie_word_embeddings": target.tied,
         },
     )
+    if planned.has_draft:
+        _write_draft(folder / "draft", planned.draft, common)
+    return Pair(
+        planned.name,
+        folder / "target",
+        folder / "draft" if planned.has_draft else None,
+        planned.tree,
+        planned.dtype,
+        planned.context_length,
+        planned.drafter,
+    )
+
+
+def _write_draft(folder: Path, draft: DraftShape, common: dict[str, Any]) -> None:
     _write(
-        folder / "draft",
+        folder,
         common
         | _attention(draft.attention)
         | {
@@ -42,14 +56,6 @@ def write_configurations(folder: Path, planned: PlannedPair) -> Pair:
             "num_hidden_layers": draft.layers,
             "max_position_embeddings": draft.context,
         },
-    )
-    return Pair(
-        planned.name,
-        folder / "target",
-        folder / "draft",
-        planned.tree,
-        planned.dtype,
-        planned.context_length,
     )
 
 
