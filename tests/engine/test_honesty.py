@@ -41,9 +41,9 @@ class Recording(EngineClient):
         self.events: list[tuple[float, dict[str, Any]]] = []
         self.sent = 0.0
 
-    async def _events(self, body: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+    async def _events(self, *asked: Any) -> AsyncIterator[dict[str, Any]]:
         self.sent = time.monotonic()
-        async for event in super()._events(body):
+        async for event in super()._events(*asked):
             self.events.append((time.monotonic() - self.sent, event))
             yield event
 
