@@ -158,7 +158,7 @@ class Store:
             )
             return _insert(db, user.conversation_id, Role.ASSISTANT, "", MessageState.WAITING, None)
 
-    def update_message(self, message_id: int, durable: bool = True, **fields: Any) -> Message:
+    def update_message(self, message_id: int, durable: bool = True, **fields: Any) -> None:
         """Set some of ``text, state, language, figures, finish_reason, error, error_values``."""
         unknown = fields.keys() - set(_FIELDS)
         if unknown:
@@ -167,7 +167,6 @@ class Store:
         values = [_column(value) for value in fields.values()]
         sql = f"UPDATE message SET {columns} WHERE id = ?"
         self._change(sql, *values, message_id, durable=durable)
-        return self.message(message_id)
 
     def recent_prompts(self, limit: int) -> list[str]:
         """The newest messages of the person, each text once."""

@@ -21,8 +21,9 @@ class Payload:
         return name in self._values
 
     def text(self, name: str, otherwise: str = "") -> str:
+        """A number as it is written; ``otherwise`` where there is neither text nor number."""
         value = self._values.get(name)
-        return otherwise if value is None else str(value)
+        return str(value) if isinstance(value, str | int | float) else otherwise
 
     def number(self, name: str) -> int:
         """Raises ProductError when there is none: our own page always sends it."""

@@ -292,6 +292,21 @@ async def test_a_mistake_of_ours_is_a_sentence_too(rig: Rig) -> None:
     assert view["hub"]["notice"].startswith("This did not work.")
 
 
+JUNK: tuple[Any, ...] = (None, [1], "x", {"id": "x", "value": {}, "what": None, "text": []})
+
+
+@pytest.mark.parametrize("junk", JUNK, ids=str)
+async def test_whatever_a_script_sends_is_answered_and_harms_nothing(rig: Rig, junk: Any) -> None:
+    kept = rig.store.create_conversation("kept")
+    await rig.do("hello", conversation=kept.id)
+    rig.go.set()
+    for action in rig.page.actions:
+        views = [view async for view in rig.page.act("tab", action, junk)]
+        assert views or action == "steps", action
+    assert [one.title for one in rig.store.conversations()] == ["kept"]
+    assert rig.store.preference("theme") is rig.store.preference("language") is None
+
+
 async def test_language_and_theme_are_kept(rig: Rig) -> None:
     views = await rig.do("hello", browser="en-US")
     views = await rig.do("language", value="zh")

@@ -109,4 +109,5 @@ def test_a_reply_keeps_its_kind(tmp_path: Path) -> None:
     store = Store(tmp_path / "chats.sqlite3")
     conversation = store.create_conversation("title")
     reply = store.add_message(conversation.id, Role.ASSISTANT, "x", MessageState.STREAMING)
-    assert store.update_message(reply.id, kind="code").kind == "code"
+    store.update_message(reply.id, kind="code")
+    assert store.message(reply.id).kind == "code"
