@@ -17,6 +17,7 @@ from chatapp.texts import LANGUAGES, Texts, system_language
 _PASSED_ON = ("test", "train")
 _TAKE_A_VALUE: tuple[str, ...] = ("--port", "--data-dir", "--device", "--pair", "--drafter")
 _TAKE_A_VALUE += ("--preset", "--language", "--engine-url", "--engine-key-file", "--engine-arg")
+_TAKE_A_VALUE += ("--password-file",)
 
 
 def parse(argv: Sequence[str], language: str | None = None) -> argparse.Namespace:
@@ -85,6 +86,7 @@ def _common(parser: argparse.ArgumentParser, texts: Texts) -> None:
 def _run(parser: argparse.ArgumentParser, texts: Texts) -> None:
     _option(parser, texts, "--no-browser", dest="open_browser", action="store_false")
     _option(parser, texts, "--language", choices=("auto", *LANGUAGES))
+    _option(parser, texts, "--password-file", metavar="FILE")
 
 
 def _ask(parser: argparse.ArgumentParser, texts: Texts) -> None:

@@ -80,6 +80,11 @@ def engine_key(data_dir: Path) -> Path:
     return data_dir / "engine-key.json"
 
 
+def page_key(data_dir: Path) -> Path:
+    """The key of the page, for its owner's eyes alone."""
+    return data_dir / "page-key"
+
+
 def engine_log(data_dir: Path) -> Path:
     return data_dir / "engine.log"
 

@@ -11,7 +11,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 UMASK = 0o077
-_OURS = ("eaglechat.sqlite3*", "*.log", "*.log.*", "running.*", "engine*.json", "bench/*")
+_OURS = (
+    "eaglechat.sqlite3*",
+    "*.log",
+    "*.log.*",
+    "running.*",
+    "engine*.json",
+    "page-key",
+    "bench/*",
+)
 
 
 def private_folder(folder: Path) -> Path:

@@ -48,6 +48,7 @@ class Settings(BaseSettings):
     engine_url: str | None = None
     engine_key: SecretStr | None = None
     engine_key_file: Path | None = None
+    password_file: Path | None = None
     language: str = "auto"
 
     _sources: dict[str, Source] = PrivateAttr(default_factory=dict)

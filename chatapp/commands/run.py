@@ -29,6 +29,7 @@ from chatapp.pairs.files.folders import ModelFolders
 from chatapp.settings import Settings
 from chatapp.texts import Texts, system_language
 from chatapp.ui.server import port
+from chatapp.ui.server.page_key import KEY, TICKET, PageKey, page_key
 from chatapp.units import disk_gb
 
 if TYPE_CHECKING:
@@ -56,12 +57,12 @@ def _run(held: Claim, settings: Settings, texts: Texts) -> int:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
     listening = _listen(settings, texts)
-    url = port.address(listening)
+    url, key = port.address(listening), page_key(settings)
     held.publish(url)
-    print(texts("run.at", url=url), flush=True)
+    print(texts("run.at", url=f"{url}?{KEY}={key.value}" if key.shown else url), flush=True)
     name_the_pair(settings, texts)
-    open_browser(url, settings)
-    asyncio.run(_serve(listening, settings))
+    open_browser(url, key, settings)
+    asyncio.run(_serve(listening, settings, key))
     print(texts("run.ended"), flush=True)
     return 0
 
@@ -82,13 +83,13 @@ def name_the_pair(settings: Settings, texts: Texts) -> None:
         print(texts("run.meant", **values), flush=True)
 
 
-async def _serve(listening: socket.socket, settings: Settings) -> None:
+async def _serve(listening: socket.socket, settings: Settings, key: PageKey) -> None:
     from chatapp.application.services import open_services
     from chatapp.ui.server.serve import Server
 
     services = open_services(settings)
     engine = services.engine
-    server = Server(services, settings, listening)
+    server = Server(services, settings, listening, key)
     loop = asyncio.get_running_loop()
     for number in _SIGNALS:
         loop.add_signal_handler(number, server.stop)
@@ -146,15 +147,17 @@ def _already(running: AlreadyRunning, settings: Settings, texts: Texts) -> int:
         print(texts("run.already_starting"), flush=True)
         return 0
     print(texts("run.already", url=running.url), flush=True)
-    open_browser(running.url, settings)
+    open_browser(running.url, page_key(settings), settings)
     return 0
 
 
-def open_browser(url: str, settings: Settings) -> None:
+def open_browser(url: str, key: PageKey, settings: Settings) -> None:
     """In a thread: some desktops take their time. Not on a machine without a screen, where
     a browser in the terminal would open."""
     if settings.open_browser and has_screen(os.environ):
-        threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+        threading.Thread(
+            target=webbrowser.open, args=(f"{url}?{TICKET}={key.ticket()}",), daemon=True
+        ).start()
 
 
 def has_screen(environment: Mapping[str, str]) -> bool:

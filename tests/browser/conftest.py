@@ -30,16 +30,27 @@ expect.set_options(timeout=60_000)  # for a machine that has more to do
 
 @dataclass
 class App:
-    """``python -m chatapp run`` on a data directory of its own."""
+    """``python -m chatapp run`` on a data directory of its own. ``door`` is ``url`` with the
+    page's key, as the app prints it."""
 
     process: subprocess.Popen[str]
-    url: str
+    door: str
     data_dir: Path
     said: list[str]
 
+    @property
+    def url(self) -> str:
+        return self.door.partition("?")[0]
+
+    def get(self, path: str) -> httpx.Response:
+        """As somebody who has come in."""
+        with httpx.Client(trust_env=False, timeout=30, follow_redirects=True) as client:
+            client.get(self.door)
+            return client.get(self.url + path)
+
     def pulse(self, language: str = "en") -> dict[str, str]:
-        url = f"{self.url}eaglechat/pulse?language={language}"
-        return httpx.get(url, trust_env=False, timeout=30).json()
+        pulse: dict[str, str] = self.get(f"eaglechat/pulse?language={language}").json()
+        return pulse
 
     def wait(self, state: str, within: float = READY_WITHIN_S) -> None:
         deadline = time.monotonic() + within
@@ -81,8 +92,8 @@ def start_app(
             break
     threading.Thread(target=said.extend, args=(process.stdout,), daemon=True).start()
     assert said and "http://" in said[-1], said
-    url = said[-1][said[-1].index("http://") :].split()[0]
-    return App(process, url, data_dir, said)
+    door = said[-1][said[-1].index("http://") :].split()[0]
+    return App(process, door, data_dir, said)
 
 
 def free_port() -> int:
@@ -194,7 +205,7 @@ def open_page(app: App, browser: Browser, errors: list[str]):
         page.set_default_timeout(60_000)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
-        page.goto(app.url + fragment)
+        page.goto(app.door + fragment)
         page.wait_for_selector("#ec-first", state="detached")
         return page
 

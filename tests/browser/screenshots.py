@@ -30,7 +30,7 @@ def main() -> None:
         try:
             if app:
                 app.wait("ready")
-            page = _open(browser, asked.url or app.url, asked)
+            page = _open(browser, asked.url or app.door, asked)
             _talk(page, asked.language)
             asked.out.parent.mkdir(parents=True, exist_ok=True)
             page.screenshot(path=asked.out)

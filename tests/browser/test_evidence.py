@@ -6,7 +6,6 @@ import json
 import re
 from pathlib import Path
 
-import httpx
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import App
@@ -75,7 +74,7 @@ def test_a_turn_is_compared_and_the_chat_lives_on(ready: App, page: Page) -> Non
     on, off = (number(speeds.nth(row).inner_text()) for row in (0, 1))
     assert abs(number(figures.nth(0).inner_text()) - on / off) < 0.1 * on / off
     link = pane.locator("a[href*='.json']").get_attribute("href")
-    kept = httpx.get(ready.url + link, trust_env=False).json()
+    kept = ready.get(link).json()
     assert [message[1] for message in kept["messages"]] == [SHORT] and len(kept["runs"]) == 2
     look(page, "chat")
     expect(replies(page)).to_have_count(1)

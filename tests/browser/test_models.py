@@ -41,7 +41,7 @@ def lone(lone_app: App, browser: Browser) -> Iterator[Page]:
     with browser.new_context(locale="en-US", color_scheme="light") as context:
         page = context.new_page()
         page.set_default_timeout(60_000)
-        page.goto(lone_app.url)
+        page.goto(lone_app.door)
         page.wait_for_selector("#ec-first", state="detached")
         models(page)
         yield page

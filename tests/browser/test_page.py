@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import psutil
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import engine_held_back, start_app
+from tests.browser.conftest import App, engine_held_back, start_app
 from tests.browser.hands import SHORT, ask, patience
 
 BACKGROUND = "getComputedStyle(document.body).backgroundColor"
@@ -170,7 +170,7 @@ def test_the_page_is_there_long_before_the_engine(browser, tmp_path: Path) -> No
     try:
         page = browser.new_page()
         with engine_held_back(app):
-            page.goto(app.url, wait_until="commit")
+            page.goto(app.door, wait_until="commit")
             page.locator("#ec-input").fill("early")
             took = time.monotonic() - started
             page.keyboard.press("Enter")
@@ -200,3 +200,17 @@ def test_a_taken_port_is_passed_over_and_two_apps_share_no_data(app, tmp_path: P
         assert urlsplit(other.url).port != port
     finally:
         other.stop()
+
+
+def test_without_the_key_the_page_asks_for_it(app: App, browser: Browser) -> None:
+    key = app.door.rpartition("=")[2]
+    with browser.new_context(locale="en-US") as context:
+        page = context.new_page()
+        page.goto(app.url)
+        page.get_by_label("Key of this page").fill("no")
+        page.get_by_role("button", name="Open").click()
+        expect(page.get_by_role("alert")).to_have_text("That is not the key.")
+        page.get_by_label("Key of this page").fill(key)
+        page.get_by_role("button", name="Open").click()
+        expect(page.get_by_role("textbox", name="Message")).to_be_visible()
+        assert "key" not in page.url

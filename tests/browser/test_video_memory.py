@@ -50,7 +50,7 @@ def desk(tmp_path: Path, browser: Browser, errors: list[str]) -> Iterator[Desk]:
         page = browser.new_page(locale="en-US", viewport={"width": 1440, "height": 900})
         page.set_default_timeout(60_000)
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(app.url)
+        page.goto(app.door)
         page.wait_for_selector("#ec-first", state="detached")
         yield Desk(app, page, path)
         page.close()

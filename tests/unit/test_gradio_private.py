@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import re
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from starlette.routing import Mount
 from starlette.testclient import TestClient
 
 from chatapp.ui.server import gradio_private
@@ -80,3 +83,53 @@ def test_head_and_body_are_cut_from_gradios_page(gr: Any) -> None:
     assert "<gradio-app" in parts and "/assets/index-" in parts and "gradio_config" in parts
     assert not any(tag in parts for tag in ("<head>", "</head>", "<body", "</body>", "<html"))
     assert gradio_private.head_and_body(b"<p>another page</p>") == b""
+
+
+def test_what_gradio_serves_beside_its_page_is_closed(gr: Any) -> None:
+    """All routes of Gradio, as it lists them, but for the ones that its page asks for."""
+    with gr.Blocks() as demo:
+        gr.HTML()
+    app = gr.mount_gradio_app(FastAPI(), demo, path="/")
+    mounted = next(route.app for route in app.routes if isinstance(route, Mount))
+    asked = {
+        f"{method} {path}"
+        for method, path in _routes(mounted.routes)
+        if method != "HEAD" and gradio_private.page_uses(method, re.sub(r"\{[^}]+\}", "x", path))
+    }
+    assert asked == {
+        "GET /",
+        "GET /assets/{path:path}",
+        "GET /static/{path:path}",
+        "GET /theme.css",
+        "GET /gradio_api/app_id",
+        "GET /gradio_api/queue/data",
+        "GET /gradio_api/heartbeat/{session_hash}",
+        "POST /gradio_api/queue/join",
+        "POST /gradio_api/run/{api_name}",
+        "POST /gradio_api/reset",
+        "POST /gradio_api/cancel",
+    }
+
+
+def _routes(routes: Iterable[Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for route in routes:
+        if router := getattr(route, "original_router", None):
+            yield from _routes(router.routes, prefix)
+        for method in getattr(route, "methods", None) or ():
+            yield method, prefix + route.path
+
+
+@pytest.mark.parametrize(
+    "method, path",
+    [
+        ("POST", "/gradio_api/upload"),
+        ("GET", "/gradio_api/file=/etc/passwd"),
+        ("GET", "/gradio_api/info"),
+        ("GET", "/config"),
+        ("POST", "/gradio_api/call/send"),
+        ("GET", "/assets/../config"),
+        ("GET", "//"),
+    ],
+)
+def test_uploads_files_and_the_api_are_no_part_of_the_page(method: str, path: str) -> None:
+    assert not gradio_private.page_uses(method, path)

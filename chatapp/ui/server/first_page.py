@@ -20,12 +20,12 @@ from chatapp.ui.render import render
 
 STYLES = (
     *("tokens", "gradio", "layout", "rail", "conversation", "composer", "panel"),
-    *("steps", "experiments", "models", "narrow"),
+    *("steps", "experiments", "models", "narrow", "entrance"),
 )
 
 
-def first_page(page: Page, request: Request) -> str:
-    """A whole HTML page but for its end."""
+def first_page(page: Page, request: Request, nonce: str) -> str:
+    """A whole HTML page but for its end; its scripts carry ``nonce``."""
     texts = page.texts(request.headers.get("accept-language", ""))
     view = page.blank(texts) | {
         "rail": rail.rail(texts, page.services.store.conversations(), None, (), date.today()),
@@ -36,6 +36,7 @@ def first_page(page: Page, request: Request) -> str:
             "first_page",
             texts,
             script=Markup(_script()),
+            nonce=nonce,
             version=_version(),
             theme=page.services.store.preference("theme") or "",
             language=texts.row.tag,

@@ -15,6 +15,11 @@ from contextlib import contextmanager
 from typing import Any
 
 _IDLE_S = 0.01
+_USED = re.compile(
+    r"GET /(|assets/[^/]+|static/.+|theme\.css|gradio_api/(queue/data|heartbeat/\w+|app_id))"
+    r"|POST /gradio_api/(queue/join|run/\w+|reset|cancel)"
+)
+_SCRIPT = re.compile(rb"<script(?=[\s>])")
 _PARTS = re.compile(rb"<head>(.*)</head>.*?<body[^>]*>(.*)</body>", re.DOTALL)
 
 
@@ -72,6 +77,18 @@ def settle(demo: Any) -> None:
     thousand times."""
     demo.api_open = False
     demo._queue.sleep_when_free = _IDLE_S
+
+
+def page_uses(method: str, path: str) -> bool:
+    """Whether Gradio's page, as we use it, asks for this. Uploads, files, its API and its
+    documentation, sign-in, run history, streams and proxies are none of ours."""
+    return bool(_USED.fullmatch(f"{'GET' if method == 'HEAD' else method} {path}"))
+
+
+def with_nonce(page: bytes, nonce: str) -> bytes:
+    """Every script of Gradio's page carries ``nonce``. Nothing of a person or of a model
+    stands in that page."""
+    return _SCRIPT.sub(b'<script nonce="' + nonce.encode() + b'"', page)
 
 
 def head_and_body(page: bytes) -> bytes:

@@ -10,6 +10,7 @@ from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route
 
@@ -19,8 +20,11 @@ from chatapp.settings import Settings
 from chatapp.ui.page import Page, stop_all
 from chatapp.ui.server import downloads, gradio_private
 from chatapp.ui.server.bootstrap import Bootstrap
+from chatapp.ui.server.entrance import Entrance
 from chatapp.ui.server.first_page import first_page, style
 from chatapp.ui.server.guard import LOCAL_ONLY
+from chatapp.ui.server.page_key import PageKey
+from chatapp.ui.server.policy import Policy
 from chatapp.ui.server.status_polling import StatusPolling
 
 FONTS = ("Inter", "system-ui", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "sans-serif")
@@ -38,13 +42,15 @@ class _Uvicorn(uvicorn.Server):
 class Server:
     """``run`` returns after ``stop`` was called and what was being written is kept."""
 
-    def __init__(self, services: Services, settings: Settings, listening: socket.socket) -> None:
+    def __init__(
+        self, services: Services, settings: Settings, listening: socket.socket, key: PageKey
+    ) -> None:
         self.page = Page(services, settings)
         self._socket = listening
-        self._bootstrap = Bootstrap(lambda request: first_page(self.page, request))
+        self._bootstrap = Bootstrap(lambda request, nonce: first_page(self.page, request, nonce))
         self._uvicorn = _Uvicorn(
             uvicorn.Config(
-                web_app(self.page, self._bootstrap),
+                web_app(self.page, self._bootstrap, key),
                 log_config=None,
                 log_level="warning",
                 access_log=False,
@@ -78,8 +84,8 @@ class Server:
             self._bootstrap.open(None)
 
 
-def web_app(page: Page, front: Bootstrap) -> Starlette:
-    """Our few routes, and ``front`` for all else, behind the guards."""
+def web_app(page: Page, front: Bootstrap, key: PageKey) -> Starlette:
+    """Our few routes, and ``front`` for all else, behind the guards and the door."""
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -92,7 +98,11 @@ def web_app(page: Page, front: Bootstrap) -> Starlette:
         *downloads.routes(page.services, page.settings),
         Mount("/", front),
     ]
-    return Starlette(routes=routes, middleware=LOCAL_ONLY, lifespan=lifespan)
+    return Starlette(
+        routes=routes,
+        middleware=[Middleware(Policy), *LOCAL_ONLY, Middleware(Entrance, key=key)],
+        lifespan=lifespan,
+    )
 
 
 def _gradio_app(page: Page) -> Any:
