@@ -1,13 +1,13 @@
 """NGRAM behind the switch: drafts are looked up in what was written before, no weights.
 
 SGLang's ``NGRAMWorker`` verifies a window of ``n`` tokens at every step, however little
-its table knew. Where nothing is captured in graphs (on a CPU) the window is narrowed to
-what was drafted, and to one token where nobody drafts: so speculation *off* costs a step
-what it costs without a drafter, and so does a text in which nothing comes again. Under
-CUDA graphs the window stays as wide as it was captured, and what it gains with speculation
-off is cut to one token (``switch.accept_no_draft``), as it is for such a request in a mixed
-batch. There is no second state and nothing cold: the table learns whatever is written, and
-the KV cache is the target's alone.
+its table knew. On a CPU the window is narrowed to what was drafted, and to one token where
+nobody drafts: so speculation *off* costs a step little more than without a drafter, and so
+does a text in which nothing comes again. On CUDA, where graphs are captured for its whole
+width, it stays as it is, and what it gains with speculation off is cut to one token
+(``switch.accept_no_draft``), as it is for such a request in a mixed batch. There is no second
+state and nothing cold: the table learns whatever is written, and the KV cache is the
+target's alone.
 
 The table is filled from replies only; here each prompt is entered as well, so that what
 stands in the question can be drafted in the answer.
@@ -82,7 +82,7 @@ def look_up(original, self, batch):
 
 def narrow_window(result, self, batch):
     """After ``NGRAMWorker._prepare_for_speculative_decoding``."""
-    if not batch.forward_mode.is_target_verify() or self.model_runner.decode_cuda_graph_runner:
+    if not batch.forward_mode.is_target_verify() or self.device != "cpu":
         return
     info, n = batch.spec_info, self.speculative_num_draft_tokens
     width = widest(info.draft_token.view(-1, n).numpy())

@@ -9,6 +9,7 @@ import pytest
 
 from chatapp.domain import Pair, Role, Tree
 from chatapp.pairs.locate import drafted_by
+from tests.engine.context_end import SIDES, check_full, filling
 from tests.engine.raw import Job, Raw
 from tests.engine.test_counts import recompute
 from tests.engine.test_lossless import EN, LONG, MIXED, ZH, differing
@@ -20,7 +21,8 @@ STORY = "Mia walked to the shop and bought three red apples and a loaf of bread.
 @pytest.fixture(scope="module")
 def ngram(pocket_pair: Pair, start_engine) -> Iterator[Raw]:
     """A tree of topk 3: wider than a chain, so that siblings are walked as well."""
-    pair = replace(drafted_by(pocket_pair, "NGRAM"), tree=Tree(4, 3, 12))
+    tree = Tree(4, 3, 12)
+    pair = replace(drafted_by(pocket_pair, "NGRAM"), tree=tree, context_length=512)
     with start_engine(pair) as engine:
         assert engine.status().switch, engine.status().switch_reason
         yield Raw(engine)
@@ -54,6 +56,11 @@ def test_greedy_text_is_that_of_an_engine_without_a_drafter(ngram, jobs, without
     for job, answer in zip(mine, answers, strict=True):
         assert said(answer)["on"] is job.speculation
         assert bool(said(answer)["step_lengths"]) is job.speculation
+
+
+def test_it_holds_to_the_last_token_of_the_context(ngram, plain_raw, jobs):
+    words = [token for job in jobs * 4 for token in job.ids]
+    check_full(ngram, plain_raw, filling(words, 512, ngram.tree, SIDES["mixed"]))
 
 
 def test_what_was_written_before_is_drafted(ngram, prompt):

@@ -115,6 +115,32 @@ def test_rows_are_as_wide_again_as_the_scheduler_takes_them():
     assert ngram.widen(torch.tensor([1, 2, 3, 4]), 2, 3).tolist() == [1, 2, 0, 3, 4, 0]
 
 
+@pytest.mark.parametrize(("device", "width"), [("cpu", 2), ("cuda", 4)])
+def test_the_window_is_narrowed_where_no_graph_is_captured(device, width):
+    info = verify_input()
+    info.draft_token[2:4] = 0
+    worker = SimpleNamespace(
+        device=device, speculative_num_draft_tokens=4, draft_token_num=4,
+        grammar_tree_host=(info.custom_mask.numpy(), info.draft_token.numpy()),
+    )  # fmt: skip
+    mode = SimpleNamespace(is_target_verify=lambda: True)
+    batch = SimpleNamespace(forward_mode=mode, spec_info=info, out_cache_loc=torch.arange(8))
+    ngram.narrow_window(None, worker, batch)
+    assert worker.draft_token_num == info.draft_token_num == width
+    assert batch.out_cache_loc.numel() == 2 * width
+    assert [len(part) for part in worker.grammar_tree_host] == [2 * width**2, 2 * width]
+
+    def forward(worker, batch):
+        following = SimpleNamespace(draft_token_num=width)
+        return SimpleNamespace(
+            next_token_ids=torch.ones(2 * width, dtype=torch.int32), next_draft_input=following
+        )
+
+    result = ngram.widen_result(forward, worker, batch)
+    assert result.next_token_ids.numel() == 8 and worker.draft_token_num == 4
+    assert result.next_draft_input.draft_token_num == 4
+
+
 def request(speculation: bool, prompt: list[int]) -> SimpleNamespace:
     said = SimpleNamespace(custom_params={"speculation": speculation})
     return SimpleNamespace(sampling_params=said, origin_input_ids_unpadded=prompt, extra_key=None)
