@@ -33,7 +33,7 @@ from chatapp.pairs.choice import start_name
 from chatapp.pairs.files.folders import ModelFolders
 from chatapp.settings import Settings
 
-_POLL_S = 0.2
+POLL_S = 0.2
 _log = logging.getLogger(__name__)
 
 
@@ -60,7 +60,7 @@ class EngineManager:
         """Looks after an engine that breaks, until it is cancelled. ``tell`` is called once
         for each time: STARTING where it is started again, else FAILED."""
         while True:
-            await asyncio.sleep(_POLL_S)
+            await asyncio.sleep(POLL_S)
             if self._engine is None or self._busy.locked():
                 continue
             status = self._engine.status()

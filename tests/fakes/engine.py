@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from dataclasses import dataclass, field
 from typing import Any
 
-from chatapp.domain import Chunk, EngineState, EngineStatus, Role, Sampling, Tree
+from chatapp.domain import Chunk, EngineState, EngineStatus, Pair, Role, Sampling, Tree
 from chatapp.engine.process.orphans import Orphan
 from chatapp.errors import EngineError
 from chatapp.measure.reply.metrics import histogram
@@ -150,3 +150,53 @@ def clockwork(swap: str = "") -> ScriptedEngine:
     one letter each 0.1 s."""
     swapped = ["?" if letter == swap else letter for letter in LETTERS]
     return ScriptedEngine(tokens_on=swapped, overhead=1.5)
+
+
+@dataclass
+class Starts:
+    """In place of the processes under the engine's manager: ``engines`` that were made and all
+    that was ``done`` with them, in order. A start ``fails``, or takes until it may ``go`` and
+    ``leaves`` the engine in that state, which is ``begins`` before it."""
+
+    begins: EngineState = EngineState.STOPPED
+    leaves: EngineState = EngineState.READY
+    fails: EngineError | None = None
+    failure: str = "engine_killed"
+    engines: list[StartedEngine] = field(default_factory=list)
+    done: list[str] = field(default_factory=list)
+    go: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.go.set()
+
+    def __call__(self, pair: Pair, *_: object, **__: object) -> StartedEngine:
+        """As the class of local engines is called."""
+        self.engines.append(StartedEngine(self, pair))
+        return self.engines[-1]
+
+
+class StartedEngine:
+    """One engine of them; a test moves its ``state`` on. ``looked``: how often it was asked."""
+
+    def __init__(self, starts: Starts, pair: Pair) -> None:
+        self.starts, self.pair, self.state = starts, pair, starts.begins
+        self.looked = 0
+
+    async def start(self) -> None:
+        if self.starts.fails:
+            raise self.starts.fails
+        self.starts.done.append(f"start {self.pair.tree}")
+        await self.starts.go.wait()
+        self.state = self.starts.leaves
+
+    async def stop(self) -> None:
+        self.starts.done.append("stop")
+        self.state = EngineState.STOPPED
+
+    def prompt(self) -> None:
+        """Nobody writes to it."""
+
+    def status(self) -> EngineStatus:
+        self.looked += 1
+        failure = self.starts.failure if self.state is EngineState.FAILED else None
+        return EngineStatus(self.state, "pocket", failure=failure)

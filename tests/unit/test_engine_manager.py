@@ -3,52 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chatapp.application import engine_manager as keeper_module
 from chatapp.application.engine_manager import EngineManager
-from chatapp.domain import EngineState, EngineStatus
+from chatapp.domain import EngineState, Pair
 from chatapp.engine.planning.careful import Setup
 from chatapp.errors import EngineError, PairError, error_words
-from chatapp.settings import Settings
 from chatapp.texts import LANGUAGES, Texts
 from chatapp.ui.panes.engine_box import card
+from tests.fakes.engine import Starts
 from tests.shown import Shown
-from tests.unit.test_engine_aside import PAIR
-
-
-class Dead:
-    """An engine that has ended, and whose next start takes as long as the test wants."""
-
-    go = asyncio.Event()
-
-    def __init__(self, *_: Any, **__: Any) -> None:
-        self.state = EngineState.FAILED
-
-    async def start(self) -> None:
-        await Dead.go.wait()
-        self.state = EngineState.READY
-
-    async def stop(self) -> None:
-        pass
-
-    def prompt(self) -> None:
-        pass
-
-    def status(self) -> EngineStatus:
-        return EngineStatus(self.state, "pocket", failure="engine_not_running")
-
-
-@pytest.fixture
-def manager(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> EngineManager:
-    Dead.go = asyncio.Event()
-    monkeypatch.setattr(keeper_module, "LocalEngine", Dead)
-    monkeypatch.setattr(keeper_module, "find_setup", lambda *_: Setup(PAIR))
-    monkeypatch.setattr(keeper_module, "engine_device", lambda settings: "cpu")
-    return EngineManager(Settings(data_dir=tmp_path))
 
 
 def raising(error: Exception) -> Any:
@@ -83,25 +50,26 @@ async def test_what_stands_in_the_way_is_said_on_the_page(
 
 
 async def test_what_was_mended_is_taken_up_by_the_next_start(
-    manager: EngineManager, monkeypatch: pytest.MonkeyPatch
+    manager: EngineManager, pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keeper_module, "find_setup", raising(EngineError("engine_not_running")))
     await manager.start()
-    monkeypatch.setattr(keeper_module, "find_setup", lambda *_: Setup(PAIR))
-    Dead.go.set()
+    monkeypatch.setattr(keeper_module, "find_setup", lambda *_: Setup(pair))
     await manager.restart()
     assert manager.status().state is EngineState.READY
 
 
-async def test_while_it_starts_again_the_old_failure_is_not_shown(manager: EngineManager) -> None:
-    Dead.go.set()
+async def test_while_it_starts_again_the_old_failure_is_not_shown(
+    manager: EngineManager, starts: Starts
+) -> None:
+    starts.begins = EngineState.FAILED  # until it has started
     await manager.start()
-    manager._engine.state = EngineState.FAILED
-    assert manager.status().failure == "engine_not_running"
-    Dead.go.clear()
+    starts.engines[-1].state = EngineState.FAILED
+    assert manager.status().failure == starts.failure
+    starts.go.clear()
     starting = asyncio.create_task(manager.restart())
     await asyncio.sleep(0.05)
     assert manager.status().state is EngineState.STARTING and manager.status().failure is None
-    Dead.go.set()
+    starts.go.set()
     await starting
     assert manager.status().state is EngineState.READY
