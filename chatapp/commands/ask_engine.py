@@ -24,7 +24,7 @@ from chatapp.engine.process.onlooker import Onlooker
 from chatapp.engine.process.pidfile import Pidfile
 from chatapp.engine.prompt import ChatPrompt
 from chatapp.engine.remote.address import Address, address_of
-from chatapp.engine.remote.remote_engine import RemoteEngine
+from chatapp.engine.remote.remote_engine import connected
 from chatapp.errors import EngineError
 from chatapp.settings import Settings
 
@@ -65,18 +65,13 @@ async def answerer(settings: Settings, say: Say) -> AsyncIterator[Answerer]:
 
 @asynccontextmanager
 async def _elsewhere(address: Address, settings: Settings, say: Say) -> AsyncIterator[Answerer]:
-    engine = RemoteEngine(address, settings.data_dir)
-    try:
-        await engine.start()
-        await engine.ready()
+    async with connected(address, settings.data_dir) as engine:
         status, client = engine.status(), engine.client
         say("elsewhere", model=status.pair_name, host=address.host)
         try:
             yield Answerer(client, engine.prompt(), status.device, status.simulated_accept_length)
         finally:
             await client.aclose()
-    finally:
-        await engine.stop()
 
 
 async def _running(settings: Settings, say: Say) -> Answerer | None:

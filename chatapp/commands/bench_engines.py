@@ -14,7 +14,7 @@ from chatapp.chat.choices import with_choices
 from chatapp.devices import engine_device
 from chatapp.domain import Pair, Tree
 from chatapp.engine.remote.address import address_of
-from chatapp.engine.remote.remote_engine import RemoteEngine
+from chatapp.engine.remote.remote_engine import connected
 from chatapp.errors import UsageError
 from chatapp.settings import Settings
 
@@ -33,15 +33,9 @@ async def measured(arguments: Namespace, settings: Settings, say: Say) -> AsyncG
     if address is None or own:
         yield own_engines(arguments, settings, say)
         return
-    engine = RemoteEngine(address, settings.data_dir)
-    try:
-        await engine.start()
-        await engine.ready()
+    async with connected(address, settings.data_dir) as engine:
         say("elsewhere", model=engine.status().pair_name, host=address.host)
         yield ConnectedEngines(engine)
-        await engine.client.aclose()
-    finally:
-        await engine.stop()
 
 
 def own_engines(arguments: Namespace, settings: Settings, say: Say = _silent) -> TemporaryEngines:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import platform
@@ -18,8 +19,12 @@ import psutil
 
 from chatapp import locations
 from chatapp.application.chosen_pair import find_pair
+from chatapp.chat.choices import with_choices
 from chatapp.commands import trial
 from chatapp.devices import engine_device
+from chatapp.domain import EngineStatus
+from chatapp.engine.remote.address import Address, address_of
+from chatapp.engine.remote.remote_engine import connected
 from chatapp.host import machine, toolchain
 from chatapp.launch import complete
 from chatapp.measure.machine.cards import engine_card
@@ -172,6 +177,22 @@ def _kernels(settings: Settings) -> CheckupFinding:
     return CheckupFinding(True, "kernel", {"capability": ".".join(map(str, capability))})
 
 
+def _elsewhere(settings: Settings) -> CheckupFinding:
+    """Raises EngineError with what to do about it."""
+    address = address_of(with_choices(settings))
+    if address is None:
+        return CheckupFinding(True, "elsewhere_none")
+    status = asyncio.run(_connected(address, settings.data_dir))
+    version = status.elsewhere.version if status.elsewhere else ""
+    values = {"host": address.host, "model": status.pair_name, "version": version}
+    return CheckupFinding(True, "elsewhere" if status.switch else "elsewhere_unswitched", values)
+
+
+async def _connected(address: Address, data_dir: Path) -> EngineStatus:
+    async with connected(address, data_dir) as engine:
+        return engine.status()
+
+
 CHECKS: dict[str, Callable[[Settings], CheckupFinding]] = {
     "machine": _machine,
     "driver": _driver,
@@ -185,6 +206,7 @@ CHECKS: dict[str, Callable[[Settings], CheckupFinding]] = {
     "pair": _pair,
     "port": _port,
     "hooks": _hooks,
+    "elsewhere": _elsewhere,
 }
 
 

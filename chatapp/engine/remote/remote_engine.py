@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from contextlib import suppress
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -176,6 +177,18 @@ class RemoteEngine:
         elif self._status.elsewhere is not None:
             told = replace(self._status.elsewhere, notice=_notice(key))
             self._status = replace(self._status, elsewhere=told)
+
+
+@asynccontextmanager
+async def connected(address: Address, data_dir: Path) -> AsyncGenerator[RemoteEngine]:
+    """Ready inside the ``async with``. Raises EngineError when it does not get there."""
+    engine = RemoteEngine(address, data_dir)
+    try:
+        await engine.start()
+        await engine.ready()
+        yield engine
+    finally:
+        await engine.stop()
 
 
 def _notice(key: str, **values: str) -> Notice:
