@@ -55,8 +55,8 @@ class Rig:
         self.manager, self.store = Manager(), Store(folder / "chats.sqlite3")
         self.settings = Settings(data_dir=folder, language="en")
         auto = Auto(self.store, lambda: Setting("m", "cpu", "pocket", "3/1/4", "float32"))
-        self.lab = Experiments(self.store, self.manager, auto, self.settings)
-        self.page = ExperimentsPage(self.store, self.lab, self.settings)
+        self.experiments = Experiments(self.store, self.manager, auto, self.settings)
+        self.page = ExperimentsPage(self.store, self.experiments, self.settings)
         self.bench = ExperimentForms(Texts("en"))
 
     async def do(self, what: str, **data: Any) -> list[dict[str, Any]]:
@@ -64,7 +64,7 @@ class Rig:
         return [view async for view in self.page.act(self.bench, Payload(said))]
 
     async def ended(self, kind: Any = "compare") -> State:
-        experiment = self.lab.of(kind)
+        experiment = self.experiments.of(kind)
         await asyncio.wait_for(asyncio.wait([experiment.task]), 10)
         return experiment.latest.value
 
@@ -80,7 +80,7 @@ async def test_a_comparison_from_the_form_to_its_kept_result(rig: Rig) -> None:
     assert Shown(views[0]["compare"]).one("button", "Stop")
     last = Shown(views[-1]["compare"])
     assert last.one("button", "Race again") and "2 of 2 rounds" in last.says
-    (kept,) = rig.lab.comparisons.all()
+    (kept,) = rig.experiments.comparisons.all()
     assert kept.prompt == "讲个故事" and len(kept.ratios) == 2
     again = await rig.do("show", id=kept.id)
     assert Shown(again[-1]["compare"]).one("button", "Race again")
@@ -90,40 +90,40 @@ async def test_a_comparison_from_the_form_to_its_kept_result(rig: Rig) -> None:
 
 
 async def test_stopping_keeps_what_was_measured(rig: Rig) -> None:
-    experiment = rig.lab.compare(PLAN)
+    experiment = rig.experiments.compare(PLAN)
     while experiment.latest.value.so_far.comparison is None:  # until the first run has ended
         await asyncio.sleep(0)
-    await rig.lab.cancel()
+    await rig.experiments.cancel()
     state = await rig.ended()
     assert state.stage == "cancelled"
-    kept = rig.lab.comparisons.one(state.so_far.comparison.id)
+    kept = rig.experiments.comparisons.one(state.so_far.comparison.id)
     assert kept.cancelled and 1 <= len(kept.runs) < 8
-    assert rig.lab.running is None
+    assert rig.experiments.running is None
     assert rig.manager.asked and rig.manager.open_now == 0
 
 
 async def test_one_experiment_at_a_time(rig: Rig) -> None:
-    rig.lab.compare(PLAN)
+    rig.experiments.compare(PLAN)
     with pytest.raises(InputError) as refused:
-        rig.lab.bench(mt_bench.job_of(set_files("pocket"), Sampling()))
+        rig.experiments.bench(mt_bench.job_of(set_files("pocket"), Sampling()))
     assert refused.value.key == "experiments_busy"
     await rig.ended()
 
 
 async def test_an_engine_that_cannot_switch_is_told_not_measured(rig: Rig) -> None:
     rig.manager.switch = False
-    rig.lab.compare(PLAN)
+    rig.experiments.compare(PLAN)
     state = await rig.ended()
     assert state.stage == "failed" and state.error.key == "experiments_no_switch"
-    assert not rig.lab.comparisons.all() and not rig.manager.asked
+    assert not rig.experiments.comparisons.all() and not rig.manager.asked
 
 
 async def test_it_waits_for_replies_that_are_being_written(rig: Rig) -> None:
     chatting = True
-    rig.lab.chatting = lambda: chatting
-    rig.lab.compare(PLAN)
+    rig.experiments.chatting = lambda: chatting
+    rig.experiments.compare(PLAN)
     await asyncio.sleep(0.15)
-    assert not rig.manager.asked and rig.lab.of("compare").latest.value.stage == "waiting"
+    assert not rig.manager.asked and rig.experiments.of("compare").latest.value.stage == "waiting"
     chatting = False
     assert (await rig.ended()).stage == "finished"
 
@@ -149,7 +149,7 @@ async def test_a_run_that_chat_disturbed_is_made_again() -> None:
 
 async def test_a_dead_engine_ends_it_with_the_cause(rig: Rig) -> None:
     rig.manager.fails_at = 1
-    rig.lab.compare(PLAN)
+    rig.experiments.compare(PLAN)
     state = await rig.ended()
     assert state.stage == "failed" and isinstance(state.error, EngineError)
     view = await rig.do("open", view="compare")
@@ -182,9 +182,9 @@ async def test_a_race_puts_the_engine_aside_and_back_whatever_happens(
     await rig.do("tune")
     assert rig.manager.restored == 2
     rig.manager.fails_at = None
-    rig.lab.tune([[1, 2]] * 3, (Tree(5, 1, 6),), 400)
+    rig.experiments.tune([[1, 2]] * 3, (Tree(5, 1, 6),), 400)
     await asyncio.sleep(0)
-    await rig.lab.cancel()
+    await rig.experiments.cancel()
     assert rig.manager.aside_now == 0
 
 
@@ -197,7 +197,7 @@ async def test_up_to_a_message_is_the_conversation_as_it_was(rig: Rig) -> None:
     view = await rig.do("until", id=last.id)
     assert "two" in view[-1]["compare"]
     await rig.do("compare", rounds="1", tokens="64", temperature="0.0")
-    kept = rig.lab.comparisons.one(rig.lab.comparisons.all()[0].id)
+    kept = rig.experiments.comparisons.one(rig.experiments.comparisons.all()[0].id)
     assert [text for _, text in kept.messages] == ["one", "answer to one", "two"]
     cleared = await rig.do("clear")
     assert "This conversation" not in cleared[-1]["compare"]
@@ -206,7 +206,7 @@ async def test_up_to_a_message_is_the_conversation_as_it_was(rig: Rig) -> None:
 async def test_an_empty_prompt_is_refused_in_words(rig: Rig) -> None:
     with pytest.raises(InputError):
         await rig.do("compare", text="  ", rounds="1", tokens="64", temperature="0.0")
-    assert rig.lab.of("compare") is None
+    assert rig.experiments.of("compare") is None
 
 
 async def test_question_files_of_ones_own_are_offered(rig: Rig, tmp_path: Path) -> None:

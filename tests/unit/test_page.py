@@ -50,9 +50,11 @@ class Rig:
         self.store = Store(path / "store.sqlite3")
         replies = LiveReplies(self.store, self.engine)
         settings = Settings(language=language, data_dir=path)
-        lab = Experiments(self.store, self.engine, Auto(self.store, lambda: SETTING), settings)
+        experiments = Experiments(
+            self.store, self.engine, Auto(self.store, lambda: SETTING), settings
+        )
         monitor = Monitor(lambda: MemorySample(0.0, 8, 4, 1), self.engine)
-        self.page = Page(Services(self.store, self.engine, replies, monitor, lab), settings)
+        self.page = Page(Services(self.store, self.engine, replies, monitor, experiments), settings)
 
     async def do(self, action: str, tab: str = "tab", **data: Any) -> list[View]:
         return [view async for view in self.page.act(tab, action, data)]

@@ -45,33 +45,33 @@ _LEDGER_ONLY = ("rest", "engine", "others", "free")
 
 
 def pane(
-    texts: Texts, shelf: ModelManager, moment: Moment, connection: Connection | None = None
+    texts: Texts, manager: ModelManager, moment: Moment, connection: Connection | None = None
 ) -> Markup:
     """Everything of it; a preset that cannot be used is said where the plan would be. While
     the engine is one elsewhere, nothing of this machine's plan, memory and command."""
     plan, listed, trouble = None, [], ""
     try:
-        plan, listed = shelf.plan(), _presets(shelf)
+        plan, listed = manager.plan(), _presets(manager)
     except ProductError as error:
         trouble = error.words(texts)
-    base, key, model = shelf.address
+    base, key, model = manager.address
     return render(
         "models",
         texts,
-        pairs=[pair_view(texts, pair, shelf.downloading()) for pair in shelf.pairs()],
-        source=shelf.source,
+        pairs=[pair_view(texts, pair, manager.downloading()) for pair in manager.pairs()],
+        source=manager.source,
         sources=SOURCES,
-        drafter=shelf.settings.drafter,
+        drafter=manager.settings.drafter,
         drafters=DRAFTER_CHOICES,
         plan=None if plan is None else plan_view(texts, plan),
         trouble=trouble,
         cards=CARDS,
-        card=shelf.card_gb,
-        device=shelf.device,
-        ledger=ledger_view(texts, shelf.ledger(moment)),
+        card=manager.card_gb,
+        device=manager.device,
+        ledger=ledger_view(texts, manager.ledger(moment)),
         graph=graph_view(moment.course),
         presets=listed,
-        command=shlex.join(shelf.command()).replace("'$EAGLECHAT_KEY'", '"$EAGLECHAT_KEY"'),
+        command=shlex.join(manager.command()).replace("'$EAGLECHAT_KEY'", '"$EAGLECHAT_KEY"'),
         client=snippet(base, model) if base else "",
         base=base,
         key=key,
@@ -80,10 +80,10 @@ def pane(
     )
 
 
-def invitation(texts: Texts, shelf: ModelManager) -> Markup:
+def invitation(texts: Texts, manager: ModelManager) -> Markup:
     """At the foot of the list: the download that runs or has ended, or that the pair which
     this card is meant for is not here yet."""
-    for pair in sorted(shelf.pairs(), key=lambda pair: pair.progress is None):
+    for pair in sorted(manager.pairs(), key=lambda pair: pair.progress is None):
         if words := _inviting(texts, pair):
             return render("invitation", texts, words=words)
     return Markup()
@@ -278,8 +278,8 @@ def graph_view(points: Sequence[Point]) -> dict[str, Any] | None:
     }
 
 
-def _presets(shelf: ModelManager) -> list[dict[str, Any]]:
-    chosen = shelf.settings.preset
+def _presets(manager: ModelManager) -> list[dict[str, Any]]:
+    chosen = manager.settings.preset
     rows = [{"name": AUTO, "arguments": "", "chosen": chosen == AUTO}]
     for one in presets().values():
         share = one.mem_fraction_static
