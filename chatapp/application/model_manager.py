@@ -178,7 +178,8 @@ class ModelManager:
 
     def pairs(self) -> list[PairState]:
         progress = self._download.progress() if self._download else None
-        current = undrafted(self._engine.status().pair_name)
+        here = self.settings.engine_url is None
+        current = undrafted(self._engine.status().pair_name) if here else ""
         meant = self._meant = self._meant or meant_name(self.settings)
         rows = [
             PairState(
@@ -195,7 +196,7 @@ class ModelManager:
             )
             for known in known_pairs().values()
         ]
-        pocket = current.startswith(POCKET) or self.settings.pair == POCKET
+        pocket = current.startswith(POCKET) or (here and self.settings.pair == POCKET)
         rows.append(PairState(POCKET, "EagleChat Pocket", True, meant == POCKET, pocket, 0))
         return [*rows, self._own_pair(progress)] if self._own else rows
 
@@ -209,7 +210,7 @@ class ModelManager:
             begun=begun,
             loadable=bool(_models_of(self._own)),
             meant=False,
-            current=self.settings.pair == self._own,
+            current=self.settings.pair == self._own and self.settings.engine_url is None,
             size=0,
             progress=progress if progress and progress.name == self._own else None,
         )

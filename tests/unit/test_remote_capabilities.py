@@ -72,6 +72,13 @@ def test_a_drafter_whose_drafts_are_no_tree(shape: tuple[Any, Any, Any]) -> None
     assert found({"speculative_algorithm": "NGRAM"} | told, ON, OFF).tree is None
 
 
+def test_nothing_that_is_told_can_play_with_a_terminal() -> None:
+    models = {"data": [{"id": "q\x1b[2Jwen" + "x" * 999, "max_model_len": 2048}]}
+    told = read(models, {"version": "0.5\n23"}, {"accelerator": "L4\x07"}, ON, OFF)
+    assert told.model.startswith("q[2Jwen") and len(told.model) == 200
+    assert (told.version, told.machine) == ("0.523", "L4")
+
+
 def test_without_the_context_nothing_is_assumed() -> None:
     with pytest.raises(KeyError):
         read({"data": [{"id": "qwen"}]}, {}, {}, ON, OFF)

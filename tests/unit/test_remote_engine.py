@@ -25,6 +25,7 @@ from tests.fakes.elsewhere import TOKENS, Server, self_signed, serve
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remote_engine, "LOOK_EVERY_S", 0.02)
+    monkeypatch.setattr(remote_engine, "RETRY_EVERY_S", 0.02)
 
 
 @asynccontextmanager

@@ -81,17 +81,19 @@ def read(models: Json, info: Json, loads: Json, with_it: Json, without: Json) ->
     """From the answers; ``with_it`` and ``without`` are the ``meta_info`` of two replies."""
     model = models["data"][0]
     state = _first(info.get("internal_states"))
-    drafter = info.get("speculative_algorithm") or ("?" if with_it.get("spec_verify_ct") else None)
+    drafter = _word(info.get("speculative_algorithm")) or (
+        "?" if with_it.get("spec_verify_ct") else None
+    )
     return Capabilities(
-        model=str(model["id"]),
+        model=_word(model["id"]),
         model_path=str(info.get("model_path") or ""),
         context_length=int(model.get("max_model_len") or info["context_length"]),
         drafter=drafter,
         tree=_tree(info) if drafter else None,
-        dtype=str(info.get("dtype") or ""),
-        device=str(info.get("device") or ""),
-        machine=str(loads.get("accelerator") or ""),
-        version=str(info.get("version") or loads.get("version") or ""),
+        dtype=_word(info.get("dtype")),
+        device=_word(info.get("device")),
+        machine=_word(loads.get("accelerator")),
+        version=_word(info.get("version") or loads.get("version")),
         counts="speculation" in with_it,
         switch=_switch(drafter, state.get(_PLUGIN), without),
         simulated_accept_length=_number(state.get("eaglechat_simulated_accept_length")),
@@ -102,7 +104,12 @@ def read(models: Json, info: Json, loads: Json, with_it: Json, without: Json) ->
 def identity(models: Json) -> tuple[str, int | None]:
     """What is looked at again and again: the model's name and its context."""
     model = models["data"][0]
-    return str(model["id"]), model.get("max_model_len")
+    return _word(model["id"]), model.get("max_model_len")
+
+
+def _word(told: Any) -> str:
+    """What somebody else's machine says may stand on a terminal: no escape sequences, and short."""
+    return "".join(filter(str.isprintable, str(told or "")))[:200]
 
 
 def _switch(drafter: str | None, report: Any, without: Json) -> Switch:

@@ -1,8 +1,8 @@
 """An engine of somebody else as the app sees it: connected, watched, let go of.
 
-It is never started or stopped from here. A task asks what it is and can do, then looks every
-other second whether it is still there and still the same; one that is lost is looked for until
-it is back, so that what waits for it goes on by itself.
+It is never started or stopped from here. A task asks what it is and can do, then looks again
+and again whether it is still there and still the same; one that is lost is looked for until it
+is back, so that what waits for it goes on by itself.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from chatapp.engine.remote.gateway import engines_behind
 from chatapp.engine.remote.remote_client import RemoteClient, connection, fault
 from chatapp.errors import EngineError, ProductError
 
-LOOK_EVERY_S = 2.0
+LOOK_EVERY_S, RETRY_EVERY_S = 5.0, 2.0
 _FAULTS = (httpx.HTTPError, ValueError, KeyError, TypeError, IndexError)
 _log = logging.getLogger(__name__)
 
@@ -108,7 +108,8 @@ class RemoteEngine:
                 except _FAULTS as error:
                     self._lose(fault(error, self._address))
                 with suppress(TimeoutError):  # not wait_for, which can lose a cancellation
-                    async with asyncio.timeout(LOOK_EVERY_S):
+                    there = self._status.state is EngineState.READY
+                    async with asyncio.timeout(LOOK_EVERY_S if there else RETRY_EVERY_S):
                         await self._look_now.wait()
                 self._look_now.clear()
 

@@ -31,7 +31,8 @@ class StatusPolling:
         moment = await self._page.services.monitor.look()
         news, manager = self.beat(texts, moment), self._page.services.models
         if manager is not None:
-            news["foot"] += models.invitation(texts, manager)
+            if manager.settings.engine_url is None:
+                news["foot"] += models.invitation(texts, manager)
             if request.query_params.get("view") == "models":
                 connection = self._page.services.connection
                 news["models"] = models.pane(texts, manager, moment, connection)
