@@ -189,11 +189,19 @@ def _check(response: httpx.Response) -> None:
     if response.status_code in (401, 403):
         raise EngineError("engine_key")
     if response.is_error:
-        try:
-            reason = _reason(response.json())
-        except ValueError:
-            reason = str(response.status_code)
-        raise EngineError("engine_refused", reason=reason)
+        raise refusal(response)
+
+
+def refusal(response: httpx.Response) -> EngineError:
+    """In the words of who answered; ``code`` is theirs as well, else the status."""
+    status = str(response.status_code)
+    try:
+        answer = response.json()
+    except ValueError:
+        return EngineError("engine_refused", reason=status, code=status)
+    error = answer.get("error") if isinstance(answer, dict) else None
+    code = error.get("code") if isinstance(error, dict) else None
+    return EngineError("engine_refused", reason=_reason(answer), code=code or status)
 
 
 def _reason(answer: Any) -> str:

@@ -26,7 +26,8 @@ STEP_S = 0.03
 @dataclass
 class Script:
     """What the server is at this moment. ``cut_after`` events the connection is closed;
-    ``held_back``: the stream comes at once, at its end."""
+    ``held_back``: the stream comes at once, at its end; ``nobody_behind``: as smg when its
+    engines are gone, it goes on naming their model."""
 
     key: str = ""
     model: str = "qwen"
@@ -36,6 +37,7 @@ class Script:
     plugin: bool = True
     cut_after: int | None = None
     held_back: bool = False
+    nobody_behind: bool = False
     status: int | None = None
     asked: list[tuple[str, Any]] = field(default_factory=list)
 
@@ -136,6 +138,12 @@ class Server:
             writer.write(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n")
         elif script.status is not None:
             writer.write(f"HTTP/1.1 {script.status} -\r\nContent-Length: 0\r\n\r\n".encode())
+        elif path == "/generate" and script.nobody_behind:
+            told = {
+                "error": {"code": "call_upstream_connection_failed", "message": "error sending"}
+            }
+            length = f"Content-Length: {len(json.dumps(told))}\r\n\r\n"
+            writer.write(f"HTTP/1.1 500 -\r\n{length}{json.dumps(told)}".encode())
         elif path == "/generate" and body.get("stream"):
             await self._stream(bool(script._on(body)), writer)
         else:

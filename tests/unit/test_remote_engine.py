@@ -132,6 +132,18 @@ async def test_something_else_answers(tmp_path: Path, status: int, key: str) -> 
             await until(lambda: engine.status().state is EngineState.READY)
 
 
+async def test_a_gateway_whose_engines_are_gone(tmp_path: Path) -> None:
+    async with serve() as server, connected(server, tmp_path) as engine:
+        await engine.ready()
+        server.script.nobody_behind = True
+        with pytest.raises(EngineError) as failed:
+            await reply(engine)
+        assert failed.value.key == "remote_starting"
+        await until(lambda: engine.status().failure == "remote_starting")
+        server.script.nobody_behind = False
+        await until(lambda: engine.status().state is EngineState.READY)
+
+
 async def test_a_wrong_key_is_said_and_not_shown(tmp_path: Path) -> None:
     async with serve() as server:
         server.script.key = "right"

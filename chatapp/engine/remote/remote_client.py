@@ -13,14 +13,17 @@ import certifi
 import httpx
 
 from chatapp.domain import Chunk, Sampling
-from chatapp.engine.client import EngineClient
+from chatapp.engine.client import EngineClient, refusal
 from chatapp.engine.remote.address import Address
 from chatapp.errors import EngineError
 from chatapp.measure.reply.metrics import held_back
 
 CONNECT_S, ANSWER_S, SILENT_S = 5.0, 30.0, 600.0
-# What a proxy answers whose engine is not there, or not yet.
-_GATEWAYS = ("502", "503", "504")
+# What a proxy answers whose engine is not there, or not yet, and SGLang's gateways.
+_NOBODY_BEHIND = (
+    *("502", "503", "504", "no_available_workers"),
+    *("call_upstream_connection_failed", "call_upstream_request_error"),
+)
 _WORDS = {
     "engine_broke_off": "remote_broke_off",
     "engine_silent": "remote_silent",
@@ -72,7 +75,7 @@ def in_words(error: EngineError, address: Address) -> EngineError:
     """The same fault of a stream, said of an engine elsewhere."""
     if isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout):
         return fault(error.__cause__, address)
-    if error.key == "engine_refused" and error.values.get("reason") in _GATEWAYS:
+    if error.values.get("code") in _NOBODY_BEHIND:
         return EngineError("remote_starting", host=address.host)
     return EngineError(_WORDS.get(error.key, error.key), host=address.host, **error.values)
 
@@ -104,7 +107,7 @@ def fault(error: Exception, address: Address) -> EngineError:
         status = error.response.status_code
         if status in (401, 403):
             return EngineError("remote_key", host=host)
-        if str(status) in _GATEWAYS:
+        if refusal(error.response).values["code"] in _NOBODY_BEHIND:
             return EngineError("remote_starting", host=host)
         return EngineError("remote_strange", host=host)
     if "CERTIFICATE_VERIFY_FAILED" in str(error):

@@ -173,6 +173,8 @@ class RemoteEngine:
 
     def _heard(self, key: str) -> None:
         """From a stream: it failed, so the connection is looked at, or it was held back."""
+        if key == "remote_starting":
+            self._identity = None  # a gateway goes on naming the model of engines that are gone
         if key != "held_back":
             self._look_now.set()
         elif self._status.elsewhere is not None:
