@@ -52,7 +52,7 @@ async def _answer_all(
         if arguments.seed is not None and arguments.temperature and not seeds_repeat(chosen.device):
             say("no_seed")
         for text in prompts:
-            show = _Show(silent=arguments.json)
+            show = Show(silent=arguments.json)
             live = await _answer(chosen, text, arguments, show)
             reply, metrics = live.state.reply, metrics_of(live.trace)
             if arguments.json:
@@ -108,7 +108,7 @@ def report(reply: Message, trace: Trace) -> dict[str, Any]:
     }
 
 
-class _Show:
+class Show:
     """Prints what a growing text has gained. Its last character may be half decoded."""
 
     def __init__(self, silent: bool) -> None:

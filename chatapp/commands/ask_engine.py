@@ -84,9 +84,9 @@ async def _running(settings: Settings, say: Say) -> Answerer | None:
     onlooker = Onlooker(record, locations.engine_log(settings.data_dir))
     async with shown_start(onlooker.status):
         info = await _info(record, client)
-    if info is None or not _is_wanted(settings, info):
+    if info is None or not is_wanted(settings, info):
         return None
-    prompt = ChatPrompt(Path(info["model_path"]), _usable_context(info))
+    prompt = ChatPrompt(Path(info["model_path"]), usable_context(info))
     return Answerer(client, prompt, str(info.get("device", "")), _simulated(info))
 
 
@@ -98,7 +98,7 @@ def _simulated(info: dict[str, Any]) -> float | None:
         return None
 
 
-def _usable_context(info: dict[str, Any]) -> int | None:
+def usable_context(info: dict[str, Any]) -> int | None:
     """The engine's context without what it keeps for the tree; None: the target's."""
     context: int | None = info.get("context_length")
     told = (
@@ -121,7 +121,7 @@ async def _info(record: Pidfile, client: EngineClient) -> dict[str, Any] | None:
     return None
 
 
-def _is_wanted(settings: Settings, info: dict[str, Any]) -> bool:
+def is_wanted(settings: Settings, info: dict[str, Any]) -> bool:
     if settings.source("device") == "flag" and info.get("device") != engine_device(settings):
         return False
     if "flag" in (settings.source("pair"), settings.source("drafter")):
@@ -137,7 +137,7 @@ async def _own(settings: Settings, say: Say) -> AsyncIterator[Answerer]:
     prompt = ChatPrompt.of(setup.pair)
     log = locations.ask_log(settings.data_dir)
     log.parent.mkdir(parents=True, exist_ok=True)
-    _remove_old_logs(log)
+    remove_old_logs(log)
     engine = LocalEngine(setup.pair, device, log, setup.arguments, setup.speculation)
     say("starting", pair=setup.pair.name, device=device)
     try:
@@ -159,7 +159,7 @@ async def _own(settings: Settings, say: Say) -> AsyncIterator[Answerer]:
         await engine.stop()
 
 
-def _remove_old_logs(log: Path) -> None:
+def remove_old_logs(log: Path) -> None:
     """Those of earlier runs that failed or were killed; the newest is kept until now."""
     for old in log.parent.glob("ask-*.*"):
         pid = old.stem.partition("-")[2]

@@ -58,6 +58,7 @@ class ScriptedEngine:
     fails_at: int | None = None
     state: EngineState = EngineState.READY
     switch: bool = True
+    device: str = "cpu"
     address: str = "http://127.0.0.1:31000"
     log_tail: tuple[str, ...] = ()
     context_length: int = 400
@@ -84,6 +85,7 @@ class ScriptedEngine:
             tree=Tree(3, 1, 4),
             address=self.address,
             switch=self.switch,
+            device=self.device,
             log_tail=self.log_tail,
         )
 

@@ -7,11 +7,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -20,10 +19,11 @@ from hypothesis import strategies as st
 from chatapp import cli, locations
 from chatapp.arguments import parse
 from chatapp.commands import ask, ask_engine
-from chatapp.domain import Chunk, ReplyMetrics, Role
+from chatapp.domain import ReplyMetrics
 from chatapp.errors import EngineError, InputError, PairError, StoreError, UsageError
-from chatapp.measure.reply.metrics import histogram
 from chatapp.settings import Settings
+from chatapp.texts import Texts, system_language
+from tests.fakes.engine import ScriptedEngine
 
 _KEYS = {
     "text", "output_ids", "language", "speculation", "prompt_tokens", "completion_tokens",
@@ -33,61 +33,38 @@ _KEYS = {
 _MORE = {"kind", "accept_positions", *ReplyMetrics.__dataclass_fields__}
 
 
-def _nothing(key: str, **values: object) -> None:
-    pass
+# By the clock of the stream: the first token after 0.5 s, each step takes as long again.
+_SAID = tuple("天是蓝的。他们说")
+_ASKED = ("--json", "--seed", "7", "--temperature", "0.7")
 
 
-def _arguments(prompt: str | None = None, file: Path | str | None = None) -> SimpleNamespace:
-    return SimpleNamespace(prompt=prompt, file=None if file is None else str(file))
-
-
-def _chunk(tokens: int, at: float, on: bool, steps: tuple[int, ...]) -> Chunk:
-    ids, reason = tuple(range(tokens)), "stop" if tokens > 1 else None
-    return Chunk("天是蓝的。", ids, 9, 0, tokens, on, histogram(steps), steps, at, reason)
-
-
-class _Engine:
-    """Its stream, and its target: tokens are letters."""
-
-    context_length = 400
-
-    def __init__(self, on: bool, steps: tuple[int, ...]) -> None:
-        self.chunks = [_chunk(1, 0.5, on, ()), _chunk(8, 1.5, on, steps)]
-
-    def encode(self, messages: Sequence[tuple[Role, str]]) -> list[int]:
-        return [ord(char) for _, text in messages for char in text]
-
-    async def stream(self, ids: Sequence[int], *how: object) -> AsyncIterator[Chunk]:
-        for chunk in self.chunks:
-            yield chunk
-
-
-COUNTED = True, (4, 3)
-
-
-async def _report(
-    on: bool, steps: tuple[int, ...], capsys: pytest.CaptureFixture[str], device: str = "cpu"
-) -> tuple[dict[str, Any], list[str]]:
-    """What a prompt prints, each time, and what is said beside it."""
-    engine, heard = _Engine(on, steps), list[str]()
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> ScriptedEngine:
+    """The engine that ``ask`` finds."""
+    scripted = ScriptedEngine(_SAID, gain=4, step_s=0.5)
 
     @asynccontextmanager
     async def answerer(*_: object) -> AsyncIterator[ask_engine.Answerer]:
-        yield ask_engine.Answerer(engine, engine, device)  # type: ignore[arg-type]
+        yield ask_engine.Answerer(scripted, scripted, scripted.device)  # type: ignore[arg-type]
 
-    asked = parse(["ask", "天空", "--json", "--seed", "7", "--temperature", "0.7"])
-    asked.speculation = "on" if on else "off"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ask, "answerer", answerer)
-        await ask._answer_all(["天空"] * 2, asked, Settings.load(), lambda key: heard.append(key))
-    first, again = capsys.readouterr().out.splitlines()
-    assert first == again
-    return json.loads(first), heard
+    monkeypatch.setattr(ask, "answerer", answerer)
+    return scripted
 
 
-async def test_the_report_follows_from_the_chunks(capsys: pytest.CaptureFixture[str]) -> None:
-    report, heard = await _report(*COUNTED, capsys)
-    assert (report["text"], report["output_ids"], heard) == ("天是蓝的。", list(range(8)), [])
+def _ask(*line: str) -> None:
+    assert ask.main(parse(["ask", *line]), Settings.load()) == 0
+
+
+def _sent(engine: ScriptedEngine) -> list[str]:
+    return [engine.decode(asked.ids) for asked in engine.asked]
+
+
+def test_the_report_follows_from_the_chunks(
+    engine: ScriptedEngine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _ask("天空", *_ASKED)
+    report = json.loads(capsys.readouterr().out)
+    assert (report["text"], report["output_ids"]) == ("天是蓝的。他们说", list(map(ord, _SAID)))
     assert set(report) == _KEYS | _MORE
     assert report["step_lengths"] == [4, 3] and report["accept_positions"] == [1.0, 1.0, 0.5]
     assert report["accept_length"] == 3.5 == (5 + 2) / 2
@@ -95,45 +72,57 @@ async def test_the_report_follows_from_the_chunks(capsys: pytest.CaptureFixture[
     assert (report["language"], report["finish_reason"]) == ("zh", "stop")
 
 
-async def test_with_speculation_off_nothing_is_claimed(
-    capsys: pytest.CaptureFixture[str],
+def test_with_speculation_off_nothing_is_claimed(
+    engine: ScriptedEngine, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    report, _ = await _report(False, (), capsys)
+    _ask("天空", *_ASKED, "--speculation", "off")
+    report = json.loads(capsys.readouterr().out)
     assert (report["speculation"], report["verify_steps"]) == (False, 0)
     assert report["accept_length"] is None and report["accept_histogram"] == []
 
 
-def test_each_line_of_a_file_is_a_prompt(tmp_path: Path) -> None:
+def test_each_line_of_a_file_is_a_prompt(
+    engine: ScriptedEngine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     file = tmp_path / "prompts.txt"
     file.write_bytes("\ufeff你好\r\n\n  \nhello\x0cthere\n".encode())
-    assert ask._prompts(_arguments(file=file), _nothing) == ["你好", "hellothere"]
+    _ask("--file", str(file), "--json")
+    assert _sent(engine) == ["你好", "hellothere"]
+    first, second = capsys.readouterr().out.splitlines()
+    assert json.loads(first)["text"] == json.loads(second)["text"]
 
 
-def test_standard_input_is_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_standard_input_is_a_file(engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"a\nb \xff\n")))
-    assert ask._prompts(_arguments(file="-"), _nothing) == ["a", "b \ufffd"]
+    _ask("--file", "-")
+    assert _sent(engine) == ["a", "b \ufffd"]
 
 
-def test_a_file_without_prompts_or_that_is_not_there(tmp_path: Path) -> None:
+def test_a_file_without_prompts_or_that_is_not_there(
+    engine: ScriptedEngine, tmp_path: Path
+) -> None:
     (tmp_path / "empty").write_text("\n\n")
     for file in ("empty", "absent", "."):
         with pytest.raises(UsageError):
-            ask._prompts(_arguments(file=tmp_path / file), _nothing)
+            _ask("--file", str(tmp_path / file))
 
 
 @pytest.mark.parametrize("text", ["", " \n\t ", "\u200b", "a" * 1_000_000])
-def test_a_message_that_cannot_be_sent(text: str) -> None:
+def test_a_message_that_cannot_be_sent(engine: ScriptedEngine, text: str) -> None:
     with pytest.raises(InputError):
-        ask._prompts(_arguments(text), _nothing)
+        _ask(text)
+    assert engine.asked == []
 
 
-def test_the_line_of_a_bad_prompt_is_named(tmp_path: Path) -> None:
+def test_the_line_of_a_bad_prompt_is_named(
+    engine: ScriptedEngine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     file = tmp_path / "prompts.txt"
     file.write_text("fine\n\n" + "x" * 1_000_000 + "\n")
-    said: list[dict[str, object]] = []
     with pytest.raises(InputError):
-        ask._prompts(_arguments(file=file), lambda key, **values: said.append(values))
-    assert said == [{"path": str(file), "number": 3}]
+        _ask("--file", str(file))
+    told = capsys.readouterr().err
+    assert str(file) in told and "3" in told.removeprefix(str(file)) and engine.asked == []
 
 
 @pytest.mark.parametrize(
@@ -146,9 +135,10 @@ def test_the_line_of_a_bad_prompt_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_a_language_is_asked_for_where_the_prompt_is_in_another(
-    text: str, wanted: str, asked: str
+    engine: ScriptedEngine, text: str, wanted: str, asked: str
 ) -> None:
-    assert ask._with_language(text, wanted) == asked
+    _ask(text, "--language", wanted)
+    assert _sent(engine) == [asked]
 
 
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=40))
@@ -157,7 +147,7 @@ def test_the_pieces_that_are_shown_make_the_whole(text: str) -> None:
     data, out = text.replace("\u2028", "").replace("\u2029", "").encode(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "stdout", out)
-        show = ask._Show(silent=False)
+        show = ask.Show(silent=False)
         for end in range(len(data)):
             show(data[:end].decode("utf-8", "replace"))
         show.end(data.decode())
@@ -165,9 +155,10 @@ def test_the_pieces_that_are_shown_make_the_whole(text: str) -> None:
 
 
 def test_escape_sequences_of_a_model_do_nothing_to_the_terminal(
-    capsys: pytest.CaptureFixture[str],
+    engine: ScriptedEngine, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    ask._Show(silent=False).end("red \x1b[31m\x07 end\tof\nit")
+    engine.tokens = ("red \x1b[31m\x07", " end\tof\nit")
+    _ask("hi")
     assert capsys.readouterr().out == "red [31m end\tof\nit\n"
 
 
@@ -221,7 +212,7 @@ def test_logs_of_earlier_runs_go_and_those_of_living_ones_stay(tmp_path: Path) -
     names = (f"ask-{gone.pid}.log", f"ask-{gone.pid}.json", f"ask-{os.getpid()}.log", "engine.log")
     for name in names:
         (tmp_path / name).touch()
-    ask_engine._remove_old_logs(tmp_path / "ask-1.log")
+    ask_engine.remove_old_logs(tmp_path / "ask-1.log")
     assert {path.name for path in tmp_path.iterdir()} == set(names[2:])
 
 
@@ -245,7 +236,7 @@ def test_logs_of_earlier_runs_go_and_those_of_living_ones_stay(tmp_path: Path) -
 def test_the_tree_takes_its_part_of_the_context(
     info: dict[str, int | None], usable: int | None
 ) -> None:
-    assert ask_engine._usable_context(info) == usable
+    assert ask_engine.usable_context(info) == usable
 
 
 @pytest.mark.parametrize(
@@ -268,12 +259,17 @@ def test_only_an_engine_of_both_halves_is_joined(
     }
     asked = f"{pocket / 'target'},{pocket / 'draft'}"
     wanted = Settings.load(pair=asked), Settings.load(drafter="ngram", pair="pocket")
-    assert tuple(ask_engine._is_wanted(one, info) for one in wanted) == joined
-    assert ask_engine._is_wanted(Settings.load(), info)
+    assert tuple(ask_engine.is_wanted(one, info) for one in wanted) == joined
+    assert ask_engine.is_wanted(Settings.load(), info)
 
 
-@pytest.mark.parametrize(("device", "said"), [("cuda", ["no_seed"]), ("cpu", [])])
-async def test_on_a_gpu_it_says_that_a_seed_repeats_nothing(
-    device: str, said: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert (await _report(*COUNTED, capsys, device))[1] == said
+@pytest.mark.parametrize(("device", "times"), [("cuda", 1), ("cpu", 0)])
+def test_on_a_gpu_it_says_that_a_seed_repeats_nothing(
+    engine: ScriptedEngine, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    device: str, times: int,
+) -> None:  # fmt: skip
+    """Once, however many prompts there are."""
+    (tmp_path / "prompts").write_text("天空\n天空\n")
+    engine.device = device
+    _ask("--file", str(tmp_path / "prompts"), *_ASKED)
+    assert capsys.readouterr().err.count(Texts(system_language())("ask.no_seed")) == times
