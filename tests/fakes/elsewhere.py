@@ -26,7 +26,8 @@ STEP_S = 0.03
 @dataclass
 class Script:
     """What the server is at this moment. ``cut_after`` events the connection is closed;
-    ``held_back``: the stream comes at once, at its end; ``nobody_behind``: as smg when its
+    ``held_back``: the stream comes at once, at its end; ``mute``: nothing more comes, and nobody
+    is hung up on; ``nobody_behind``: as smg when its
     engines are gone, it goes on naming their model."""
 
     key: str = ""
@@ -37,6 +38,7 @@ class Script:
     plugin: bool = True
     cut_after: int | None = None
     held_back: bool = False
+    mute: bool = False
     nobody_behind: bool = False
     status: int | None = None
     asked: list[tuple[str, Any]] = field(default_factory=list)
@@ -134,6 +136,7 @@ class Server:
     async def _reply(self, head: str, body: Any, writer: asyncio.StreamWriter) -> None:
         script, path = self.script, head.split(" ")[1]
         script.asked.append((path, body))
+        await self._silence()
         if script.key and f"authorization: bearer {script.key}\r\n" not in head:
             writer.write(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n")
         elif script.status is not None:
@@ -152,6 +155,10 @@ class Server:
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" + length + answer)
         await writer.drain()
 
+    async def _silence(self) -> None:
+        while self.script.mute:
+            await asyncio.sleep(0.01)
+
     async def _stream(self, on: bool, writer: asyncio.StreamWriter) -> None:
         head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
         held = [head]
@@ -161,6 +168,7 @@ class Server:
             event = self.script.event(tokens, on, last=tokens == TOKENS)
             held.append(f"data: {json.dumps(event)}\n\n".encode())
             await asyncio.sleep(STEP_S)
+            await self._silence()
             if not self.script.held_back:
                 writer.write(b"".join(held))
                 await writer.drain()

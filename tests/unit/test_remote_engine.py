@@ -195,6 +195,27 @@ async def test_lost_in_the_middle_of_a_reply(tmp_path: Path) -> None:
         assert server.url.removeprefix("http://") in words
 
 
+async def test_lost_in_the_middle_without_a_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a cable is pulled: nobody hangs up, and nothing comes any more."""
+    monkeypatch.setattr(client_module, "ANSWER_S", 0.1)
+    monkeypatch.setattr(remote_engine, "SILENT_S", 0.05)
+    async with serve() as server, connected(server, tmp_path) as engine:
+        await engine.ready()
+        chunks: list[Chunk] = []
+        with pytest.raises(EngineError) as failed:
+            async with asyncio.timeout(5):
+                async for chunk in engine.client.stream([1], Sampling(), True):
+                    chunks.append(chunk)
+                    server.script.mute = len(chunks) == 5
+        assert failed.value.key == "remote_broke_off" and len(chunks) == 5
+        assert engine.status().failure == "remote_silent"
+        server.script.mute = False
+        await until(lambda: engine.status().state is EngineState.READY)
+        assert notice(engine) == "back"
+
+
 async def test_a_stream_that_is_held_back_has_no_speed_and_is_told(tmp_path: Path) -> None:
     async with serve() as server, connected(server, tmp_path) as engine:
         await engine.ready()

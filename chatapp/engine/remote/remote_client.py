@@ -15,6 +15,7 @@ import httpx
 from chatapp.domain import Chunk, Sampling
 from chatapp.engine.client import EngineClient, refusal
 from chatapp.engine.remote.address import Address
+from chatapp.engine.remote.waits import Waits
 from chatapp.errors import EngineError
 from chatapp.measure.reply.metrics import held_back
 
@@ -36,11 +37,15 @@ Heard = Callable[[str], None]
 class RemoteClient(EngineClient):
     """``uncounted``: it speculates, and tells so with the last chunk only. ``heard`` is told
     the key of what went wrong with a stream, or ``held_back``: a proxy kept it until its end.
+    A wait that ``waits`` gives up is a stream that broke off.
     """
 
-    def __init__(self, address: Address, uncounted: bool, heard: Heard) -> None:
+    def __init__(
+        self, address: Address, uncounted: bool, heard: Heard, waits: Waits | None = None
+    ) -> None:
         super().__init__(address.url, address.key)
         self._address, self._uncounted, self._heard = address, uncounted, heard
+        self._waits = waits or Waits()
 
     async def stream(
         self,
@@ -53,7 +58,7 @@ class RemoteClient(EngineClient):
         try:
             stream = super().stream(prompt_ids, sampling, speculation, conversation)
             async with aclosing(stream) as chunks:
-                async for chunk in chunks:
+                async for chunk in self._until_lost(chunks):
                     began = chunk.at if began is None else began
                     if held_back(chunk.at - began, chunk.decode_s):
                         self._heard("held_back")
@@ -62,6 +67,17 @@ class RemoteClient(EngineClient):
             told = in_words(error, self._address)
             self._heard(told.key)
             raise told from error
+
+    async def _until_lost(self, chunks: AsyncGenerator[Chunk]) -> AsyncGenerator[Chunk]:
+        while True:
+            try:
+                async with self._waits.one():
+                    chunk = await anext(chunks)
+            except StopAsyncIteration:
+                return
+            except TimeoutError as error:
+                raise EngineError("engine_broke_off") from error
+            yield chunk
 
     def _options(self) -> dict[str, Any]:
         return connection(self._address, httpx.Timeout(ANSWER_S, connect=CONNECT_S, read=SILENT_S))

@@ -23,9 +23,13 @@ from chatapp.engine.remote.capabilities import Capabilities, ask, identity
 from chatapp.engine.remote.files import prompt_of
 from chatapp.engine.remote.gateway import engines_behind
 from chatapp.engine.remote.remote_client import RemoteClient, connection, fault
+from chatapp.engine.remote.waits import Waits
 from chatapp.errors import EngineError, ProductError
 
 LOOK_EVERY_S, RETRY_EVERY_S = 5.0, 2.0
+# A stream that is silent for so long while nobody answers has been lost.
+SILENT_S = 10.0
+_SILENT = ("remote_unreachable", "remote_silent")
 _FAULTS = (httpx.HTTPError, ValueError, KeyError, TypeError, IndexError)
 _log = logging.getLogger(__name__)
 
@@ -39,7 +43,7 @@ class RemoteEngine:
         self._known: Capabilities | None = None
         self._prompt: Prompt | None = None
         self._task: asyncio.Task[None] | None = None
-        self._look_now = asyncio.Event()
+        self._look_now, self._waits = asyncio.Event(), Waits()
         elsewhere = Elsewhere(address.host, secure=address.secure)
         self._status = EngineStatus(
             EngineState.STOPPED,
@@ -87,7 +91,7 @@ class RemoteEngine:
         if known is None or self._task is None:
             raise EngineError("engine_not_running")
         uncounted = known.drafter is not None and not known.counts
-        return RemoteClient(self._address, uncounted, self._heard)
+        return RemoteClient(self._address, uncounted, self._heard, self._waits)
 
     @property
     def api_key(self) -> str:
@@ -115,7 +119,8 @@ class RemoteEngine:
 
     async def _look(self, client: httpx.AsyncClient) -> None:
         """All is asked anew where anything may have changed."""
-        models = (await client.get("/v1/models")).raise_for_status().json()
+        answer = await client.get("/v1/models", timeout=SILENT_S)
+        models = answer.raise_for_status().json()
         same, self._identity = identity(models) == self._identity, identity(models)
         if same and self._status.state is EngineState.READY:
             return
@@ -162,6 +167,8 @@ class RemoteEngine:
         return _notice("restarted" if before.run != found.run else "back")
 
     def _lose(self, error: ProductError) -> None:
+        if error.key in _SILENT:
+            self._waits.give_up(SILENT_S)
         if self._status.state is EngineState.READY:
             _log.warning("the engine elsewhere was lost: %s", error)
         self._status = replace(
