@@ -123,8 +123,9 @@ _DECIDING = (
 )
 _INDIFFERENT = (
     *("--model-path", "--speculative-draft-model-path", "--served-model-name", "--host"),
-    *("--port", "--api-key", "--context-length", "--mem-fraction-static", "--max-total-tokens"),
-    *("--stream-interval", "--random-seed", "--log-level", "--watchdog-timeout"),
+    *("--port", "--api-key", "--config", "--context-length", "--mem-fraction-static"),
+    *("--max-total-tokens", "--stream-interval", "--random-seed", "--log-level"),
+    "--watchdog-timeout",
 )
 
 

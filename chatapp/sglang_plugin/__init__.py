@@ -7,7 +7,8 @@ module for each drafter (``eagle3``; ``ngram`` and its ``ngram_table``);
 ``counts`` (exact counts on every chunk), ``attention``, ``backend`` and ``cpu_kernels``
 (drafting and verifying on any CPU), ``sampling`` (temperature and seeds with speculation on
 a CPU), ``hook`` (whether what is hooked looks as expected), ``hooks`` (all that is hooked,
-feature by feature), ``report`` (what is active).
+feature by feature), ``redaction`` (no key
+in the log), ``report`` (what is active).
 """
 
 from __future__ import annotations

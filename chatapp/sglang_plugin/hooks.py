@@ -3,7 +3,16 @@ for each drafter, whose hooks stand in its own module."""
 
 from __future__ import annotations
 
-from chatapp.sglang_plugin import counts, eagle3, lengths, ngram, report, sampling, switch
+from chatapp.sglang_plugin import (
+    counts,
+    eagle3,
+    lengths,
+    ngram,
+    redaction,
+    report,
+    sampling,
+    switch,
+)
 from chatapp.sglang_plugin.hook import Feature, Hook
 
 EAGLE_UTILS = "sglang.srt.speculative.eagle_utils"
@@ -95,6 +104,16 @@ REPORT = (
 )
 
 
+REDACTION = (
+    Hook(
+        "sglang.srt.entrypoints.engine._server_args_for_logging",
+        "around",
+        redaction.hide_keys,
+        ("server_args",),
+    ),
+)
+
+
 def take_over_torch_native() -> None:
     """Our backend under SGLang's name, for the target and for the draft's catch-up."""
     from sglang.srt.layers.attention import attention_registry
@@ -108,6 +127,7 @@ FEATURES = {
     "switch": Feature(SWITCH),
     "counts": Feature(COUNTS, counts.enable_sending),
     "report": Feature(REPORT),
+    "redaction": Feature(REDACTION),
     "cpu_attention": Feature(CPU_ATTENTION, take_over_torch_native, cpu_only=True),
     "cpu_sampling": Feature(CPU_SAMPLING, cpu_only=True),
     "eagle3": Feature(eagle3.HOOKS),

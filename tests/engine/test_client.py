@@ -8,6 +8,7 @@ from contextlib import aclosing
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from chatapp.application.live_replies import LiveReplies
@@ -109,6 +110,14 @@ async def test_a_wrong_key_is_refused(engine: LocalEngine) -> None:
     with pytest.raises(EngineError) as refused:
         _ = [chunk async for chunk in client.stream([1], Sampling(), True)]
     assert refused.value.key == "engine_key"
+
+
+def test_its_key_is_seen_in_no_command_line_and_no_log(engine: LocalEngine) -> None:
+    running = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    assert len(running) > 3
+    assert not [one for one in running if engine.api_key in " ".join(one.cmdline())]
+    log = Path(f"/proc/{engine.pids()['main']}/fd/1").read_text("utf-8")
+    assert "server_args" in log and engine.api_key not in log
 
 
 async def test_the_engine_says_what_it_is(engine: LocalEngine) -> None:

@@ -16,6 +16,7 @@ import psutil
 from chatapp.domain import Pair
 from chatapp.engine.command import Device, engine_command, engine_environment
 from chatapp.engine.process import reaper
+from chatapp.engine.process.key_file import with_key_file
 from chatapp.engine.process.logfile import LogTail, rotate
 from chatapp.engine.process.orphans import mark
 from chatapp.kernels.first import before_engine
@@ -40,6 +41,8 @@ class EngineProcess:
         command = engine_command(
             pair, device, self.port, self.api_key, speculation=speculation, extra=extra
         )
+        self._key_file = log_path.with_suffix(".yaml")
+        command = with_key_file(command, self._key_file)
         if device == "cuda":
             command = before_engine(command)
         reader, writer = os.pipe()
@@ -91,6 +94,7 @@ class EngineProcess:
         self.end()
         self._reaper.wait()
         self._reports.close()
+        self._key_file.unlink(missing_ok=True)
         self.log.close()
 
     def processes(self) -> dict[str, int]:
