@@ -15,7 +15,7 @@ def test_an_engine_that_was_killed_comes_back_and_the_reply_is_offered_again(
     wait_for_words(page)
     scheduler(ready).kill()
     card = page.locator("#ec-card").get_by_role("alert")
-    expect(card).to_contain_text("started again by itself")
+    expect(card).to_contain_text("starting again by itself")
     expect(card.get_by_role("button", name="Start the engine")).to_have_count(0)
     reply = wait_for_end(page, 1)
     written = reply.locator(".ec-md").inner_text()

@@ -23,10 +23,12 @@ from chatapp.chat.store import Store
 from chatapp.domain import EngineState, MessageState, Pair, Role, Sampling
 from chatapp.engine.process import engine_process
 from chatapp.engine.process.local_engine import LocalEngine, attach
+from chatapp.engine.process.orphans import find_orphans
 from chatapp.engine.process.pidfile import record_path
 from chatapp.engine.prompt import ChatPrompt
 from chatapp.errors import EngineError
 from chatapp.texts import LANGUAGES, Texts
+from chatapp.units import MIB
 
 READY_WITHIN_S = 600
 HANG_S = 4.0
@@ -183,8 +185,11 @@ asyncio.run(main())
 """
 
 
-async def test_a_killed_app_takes_the_engine_along(pocket_pair: Pair, data_dir: Path) -> None:
-    """In the middle of its start, which is when most of it is not up to ending politely."""
+async def test_a_killed_app_takes_the_engine_along_once_its_reaper_can(
+    pocket_pair: Pair, data_dir: Path
+) -> None:
+    """In the middle of its start, which is when most of it is not up to ending politely.
+    With a reaper that is held up it is left behind, and known as that."""
     log_path = data_dir / "engine.log"
     app = subprocess.Popen(
         [sys.executable, "-c", APP, pocket_pair.target, pocket_pair.draft, log_path],
@@ -197,7 +202,12 @@ async def test_a_killed_app_takes_the_engine_along(pocket_pair: Pair, data_dir: 
     assert len(pids) >= 2 and not any(gone(pid) for pid in pids)
     found = attach(log_path)
     assert found is not None
-    pids.append(found[0].reaper.pid)
+    reaper = found[0].reaper.pid
+    pids.append(reaper)
+    os.kill(reaper, signal.SIGSTOP)
     app.kill()
     app.wait()
+    (orphan,) = (one for one in find_orphans() if one.app.pid == app.pid)
+    assert set(pids) <= set(orphan.pids) and orphan.resident_bytes > 100 * MIB
+    os.kill(reaper, signal.SIGCONT)
     await until(lambda: all(gone(pid) for pid in pids), 10)
