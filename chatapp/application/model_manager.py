@@ -147,12 +147,13 @@ class ModelManager:
         self._keep("preset", name)
 
     async def choose_drafter(self, name: str) -> None:
-        """Who drafts for whatever pair is used: ``auto`` for its own drafter. The engine
-        starts again with it."""
+        """Who drafts for whatever pair is used: ``auto`` for its own drafter. An engine on
+        this machine starts again with it."""
         self._engine.choose(drafter=name)
         self._keep("drafter", name)
         self._seen.clear()  # a pair needs no draft here that nobody drafts with
-        await self._engine.restart()
+        if self.settings.engine_url is None:
+            await self._engine.restart()
 
     def choose_source(self, name: str) -> None:
         """Where downloads come from."""
