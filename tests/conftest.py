@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import hypothesis
 import pytest
 
+from chatapp import locations
 from chatapp.application.chosen_pair import find_pair
 from chatapp.domain import Pair, Tree
 from chatapp.engine.process.local_engine import LocalEngine
@@ -84,11 +85,15 @@ def prompt(pocket_pair: Pair) -> ChatPrompt:
 
 
 @pytest.fixture(scope="session")
-def engine(
-    pocket_pair: Pair, session_loop: Loop, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[LocalEngine]:
+def engine_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As the data directory of an app that runs the session's engine."""
+    return tmp_path_factory.mktemp("engine")
+
+
+@pytest.fixture(scope="session")
+def engine(pocket_pair: Pair, session_loop: Loop, engine_folder: Path) -> Iterator[LocalEngine]:
     """The switchable engine. Tests that break an engine start one of their own."""
-    log_path = tmp_path_factory.mktemp("engine") / "engine.log"
+    log_path = locations.engine_log(engine_folder)
     yield from running(LocalEngine(pocket_pair, "cpu", log_path, CHUNKED), session_loop)
 
 

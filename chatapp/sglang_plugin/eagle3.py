@@ -17,7 +17,7 @@ host stops five times a step until the step before has run, so that nothing over
 plain decode never stops: once to fetch the lengths, four times in FlashInfer's ``plan``. None
 of that is needed, because without speculation every step adds one token: lengths are counted
 on the host (``lengths``), and the graphs of *off* are captured with SGLang's own flag for plans
-made of such lengths (:func:`_captured_for_one_token`). Triton's attention would not stop
+made of such lengths (:func:`captured_for_one_token`). Triton's attention would not stop
 either, but its verify kernel does not split a long prefix over the card; so FlashInfer stays,
 for trees and chains alike. A mixed batch costs what one with speculation costs.
 """
@@ -76,19 +76,19 @@ class EagleSwitch:
 
 # --- hooks -------------------------------------------------------------------------
 
-_switch: EagleSwitch | None = None  # one worker in a scheduler process
+current: EagleSwitch | None = None  # one worker in a scheduler process
 
 
 def build(original, self, *args, **kwargs):
     """Around ``EAGLEWorkerV2.init_cuda_graphs``: both states, once the first is there."""
-    global _switch
+    global current
     result = original(self, *args, **kwargs)
     # SGLang's own flag: with 0 steps the draft's catch-up is skipped as well.
     os.environ["SGLANG_SPEC_SKIP_ZERO_STEP_DRAFT_EXTEND"] = "1"
-    with _measured(self) as cost, _draft_contexts(self), _captured_for_one_token():
-        _switch = EagleSwitch(self)
+    with _measured(self) as cost, _draft_contexts(self), captured_for_one_token():
+        current = EagleSwitch(self)
     report.second_state, report.draft = cost, draft_memory(self)
-    log.info("Speculation switch is ready: %s; second state: %s", _states(_switch), cost)
+    log.info("Speculation switch is ready: %s; second state: %s", _states(current), cost)
     return result
 
 
@@ -106,7 +106,7 @@ def _draft_contexts(worker: Any) -> Iterator[None]:
 
 
 @contextmanager
-def _captured_for_one_token() -> Iterator[None]:
+def captured_for_one_token() -> Iterator[None]:
     """SGLang's flags while the graphs of *off* are captured: none for the draft's catch-up,
     which is skipped, and FlashInfer's plans from lengths on the host, without a stop."""
     from sglang.srt.environ import envs
@@ -145,8 +145,8 @@ def _states(switch: EagleSwitch) -> str:
 
 def activate_before_allocation(batch: Any) -> None:
     """Before ``eagle_prepare_for_decode``."""
-    if _switch is not None:
-        _switch.activate(batch)
+    if current is not None:
+        current.activate(batch)
 
 
 def keep_in_place(original, batch, accept_index, accept_lens, predict, *args, **kwargs):
@@ -168,7 +168,7 @@ def name_a_chain(result, self, num_tokens):
 def skip_draft_prefill(original, self, batch, target_hidden_states, next_token_ids, *args, **kw):
     """Around ``EagleDraftWorker._draft_extend_for_prefill``."""
     off = requests_off(batch)
-    if _switch is None or not off or not all(off):
+    if current is None or not off or not all(off):
         return original(self, batch, target_hidden_states, next_token_ids, *args, **kw)
     return _blank_draft_input(self, next_token_ids)
 
@@ -193,7 +193,7 @@ def _blank_draft_input(draft_worker: Any, bonus_tokens: torch.Tensor) -> Any:
 def separate_namespace(self, recv_req, *args, **kwargs):
     """Before ``Scheduler.handle_generate_request``."""
     key = recv_req.extra_key or ""
-    if _switch is not None and is_off(recv_req) and NAMESPACE not in key:
+    if current is not None and is_off(recv_req) and NAMESPACE not in key:
         recv_req.extra_key = "|".join(filter(None, (key, NAMESPACE)))
 
 

@@ -178,11 +178,11 @@ class NgramTable:
             )
         self._breadth = Breadth(min_bfs_breadth, max_bfs_breadth, max_trie_depth)
         self._size, self._new = draft_token_num, lambda: Trie(max_trie_depth, capacity)
-        self._trie = self._new()
+        self.trie = self._new()
 
     def insert(self, batch_tokens: list[list[int]]) -> None:
         for tokens in batch_tokens:
-            self._trie.insert(tokens)
+            self.trie.insert(tokens)
 
     def match_stateful(
         self, state_ids: list[int], batch_tokens: list[list[int]], total_lens: list[int]
@@ -190,7 +190,7 @@ class NgramTable:
         """Tokens [requests * size] and masks [requests * size * size], flat. Theirs keeps
         the matches of the step before for each request; looking them up is as quick here."""
         drafts = [
-            draft_latest(self._trie, tokens, self._size, self._breadth).arrays()
+            draft_latest(self.trie, tokens, self._size, self._breadth).arrays()
             for tokens in batch_tokens
         ]
         return (
@@ -202,7 +202,7 @@ class NgramTable:
         """Nothing is ever pending."""
 
     def reset(self) -> None:
-        self._trie = self._new()
+        self.trie = self._new()
 
     def erase_states(self, state_ids: list[int]) -> None:
         """There are none."""

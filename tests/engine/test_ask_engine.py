@@ -34,11 +34,10 @@ def _reports(ended: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def app_folder(engine: LocalEngine) -> Path:
+def app_folder(engine: LocalEngine, engine_folder: Path) -> Path:
     """The data directory of an app that runs: this process, with the session's engine."""
-    folder = engine._log_path.parent
-    assert locations.engine_log(folder) == engine._log_path
-    return folder
+    assert locations.engine_log(engine_folder).exists()
+    return engine_folder
 
 
 def test_the_running_engine_answers_each_line_of_a_file(app_folder: Path, tmp_path: Path) -> None:

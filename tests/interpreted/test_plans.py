@@ -138,7 +138,7 @@ def test_a_step_with_speculation_off_is_planned_without_the_device(topk, monkeyp
     monkeypatch.setattr(
         pack_verify_mask, "pack_verify_mask_into", lambda *given, **named: packed.append(named)
     )
-    with eagle3._captured_for_one_token():
+    with eagle3.captured_for_one_token():
         wrapper = capture(topk)
     assert wrapper.begin_forward.func is flashinfer.fast_prefill_plan
     given = plan(wrapper, topk)

@@ -62,7 +62,7 @@ def captures(monkeypatch: pytest.MonkeyPatch) -> Captures:
     for name in ("draft_pp_context", "draft_tp_context", "speculative_moe_backend_context"):
         monkeypatch.setattr(module, name, lambda *_: nullcontext())
     monkeypatch.setattr(module, "speculative_moe_a2a_backend_context", nullcontext)
-    monkeypatch.setattr(eagle3, "_switch", None)
+    monkeypatch.setattr(eagle3, "current", None)
     return made
 
 
@@ -186,7 +186,7 @@ def test_what_is_captured_and_in_which_order(captures: Captures, tree: Tree) -> 
 def test_building_leaves_the_worker_as_it_was(captures: Captures, tree: Tree) -> None:
     worker = make_worker(tree)
     started(worker, captures)
-    now, on = held(worker), eagle3._switch.on
+    now, on = held(worker), eagle3.current.on
     assert (now["steps"], now["tokens"]) == (tree.steps, tree.draft_tokens)
     assert now["target attention"].name == "first" and now["target graphs"].kind == "target"
     assert now["draft graphs"].kind == "draft" and now["catch-up graphs"].kind == "catch-up"
@@ -198,7 +198,7 @@ def test_building_leaves_the_worker_as_it_was(captures: Captures, tree: Tree) ->
 def test_states_change_hands_as_a_whole(captures: Captures, tree: Tree) -> None:
     worker = make_worker(tree)
     started(worker, captures)
-    both, on = eagle3._switch, held(worker)
+    both, on = eagle3.current, held(worker)
     eagle3.activate_before_allocation(batch(False, False))
     off = held(worker)
     assert {off[name] for name in ("steps", "draft's steps", "known steps")} == {0}

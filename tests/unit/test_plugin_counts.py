@@ -63,11 +63,11 @@ def test_off_requests_get_a_namespace_only_when_there_is_a_switch(monkeypatch):
         )
 
     plain = request()
-    monkeypatch.setattr(eagle3, "_switch", None)
+    monkeypatch.setattr(eagle3, "current", None)
     eagle3.separate_namespace(None, plain)
     assert plain.extra_key == "mine"
     switched = request()
-    monkeypatch.setattr(eagle3, "_switch", object())
+    monkeypatch.setattr(eagle3, "current", object())
     eagle3.separate_namespace(None, switched)
     assert switched.extra_key == f"mine|{switch.NAMESPACE}"
     eagle3.separate_namespace(None, switched)

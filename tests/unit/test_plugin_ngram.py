@@ -46,7 +46,7 @@ def test_the_longest_match_comes_first_and_the_latest_before_the_earlier():
 
 def table_of(made: NgramTable, most: int) -> NgramTable:
     wide = table(size=3, most=most)
-    wide._trie = made._trie
+    wide.trie = made.trie
     return wide
 
 

@@ -155,7 +155,7 @@ def test_nothing_crosses_in_the_hooks_of_a_step(monkeypatch):
     states = SimpleNamespace(on="on", off="off", worker=worker)
     monkeypatch.setattr(
         eagle3,
-        "_switch",
+        "current",
         SimpleNamespace(activate=lambda b: eagle3.EagleSwitch.activate(states, b)),
     )
     with Crossings() as found:

@@ -57,7 +57,7 @@ async def test_the_key_goes_nowhere_less_safely_than_to_the_gateway(
         asked.append(place.url)
         return True
 
-    monkeypatch.setattr(gateway, "_answers", answers)
+    monkeypatch.setattr(gateway, "answers", answers)
     urls = ("http://gpu-1:30000", "https://gpu-2:30000")
     await behind("https://gateway", workers(*urls))
     assert asked == ["https://gpu-2:30000"]

@@ -22,9 +22,11 @@ METRICS = ReplyMetrics(True, 10, 30, 4, 9, 20, (1, 2, 6), 3.2, 55.5, 0.1, 0.9, (
 def statements(store: Store) -> Iterator[list[str]]:
     """All the SQL that the store runs meanwhile."""
     seen: list[str] = []
-    store._db.set_trace_callback(seen.append)
+    with store.write() as db:
+        db.set_trace_callback(seen.append)
+    seen.clear()
     yield seen
-    store._db.set_trace_callback(None)
+    db.set_trace_callback(None)
 
 
 def answered(store: Store, conversation: int, text: str) -> None:

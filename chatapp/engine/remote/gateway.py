@@ -30,11 +30,11 @@ async def engines_behind(client: httpx.AsyncClient, gateway: Address) -> list[Ad
         return []
     if gateway.url.startswith("https:"):  # the key goes nowhere less safely than to the gateway
         places = [place for place in places if place.secure]
-    reached = await asyncio.gather(*map(_answers, places))
+    reached = await asyncio.gather(*map(answers, places))
     return [place for place, answers in zip(places, reached, strict=True) if answers]
 
 
-async def _answers(place: Address) -> bool:
+async def answers(place: Address) -> bool:
     try:
         async with httpx.AsyncClient(**connection(place)) as client:
             return (await client.get("/v1/models")).is_success
