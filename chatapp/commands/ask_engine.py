@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,9 +81,9 @@ async def _running(settings: Settings, say: Say) -> Answerer | None:
         return None
     record, client = found
     say("joining")
-    onlooker = Onlooker(record, locations.engine_log(settings.data_dir))
-    async with shown_start(onlooker.status):
-        info = await _info(record, client)
+    with closing(Onlooker(record, locations.engine_log(settings.data_dir))) as onlooker:
+        async with shown_start(onlooker.status):
+            info = await _info(record, client)
     if info is None or not is_wanted(settings, info):
         return None
     prompt = ChatPrompt(Path(info["model_path"]), usable_context(info))

@@ -89,4 +89,4 @@ def _said(arguments: Sequence[str], environment: Mapping[str, str]) -> Iterator[
             raise BuildError("", log.read_text("utf-8", "replace")[-_TAIL:])
     finally:
         process.kill()
-        process.wait()
+        process.communicate()

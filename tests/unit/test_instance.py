@@ -26,7 +26,7 @@ def test_a_second_app_learns_where_the_first_is(data_dir: Path) -> None:
     assert first.stdout.readline() == b"up\n"
     assert claim(data_dir) == AlreadyRunning("http://127.0.0.1:7860/")
     first.send_signal(signal.SIGKILL)
-    first.wait()
+    first.communicate()
     second = claim(data_dir)
     assert isinstance(second, Claim)
     assert claim(data_dir) == AlreadyRunning(None)
@@ -38,7 +38,9 @@ def test_a_second_app_learns_where_the_first_is(data_dir: Path) -> None:
 
 def test_other_data_is_another_app(data_dir: Path, tmp_path: Path) -> None:
     claims = [claim(data_dir), claim(tmp_path / "new" / "place")]
-    assert all(isinstance(held, Claim) for held in claims)
+    for held in claims:
+        assert isinstance(held, Claim)
+        held.release()
 
 
 def test_a_file_where_the_directory_should_be(tmp_path: Path) -> None:

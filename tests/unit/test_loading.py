@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -168,7 +169,8 @@ def test_whoever_joins_an_engine_that_loads_sees_how_far_it_is(
             patch.setattr(
                 onlooker, "processes_of", lambda pid: {"main": pid, "scheduler": reader.process.pid}
             )
-            said = line(Texts("en"), onlooker.Onlooker(record, log).status())
+            with closing(onlooker.Onlooker(record, log)) as watched:
+                said = line(Texts("en"), watched.status())
         assert said.startswith("loading weights: 0.07 of 0.27 GB")
     finally:
         main.kill()

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -78,8 +79,7 @@ def test_the_last_three_logs_are_kept(log_path: Path) -> None:
 
 
 def test_a_tail_gives_whole_lines_once(log_path: Path) -> None:
-    with rotate(log_path) as log:
-        tail = LogTail(log_path)
+    with rotate(log_path) as log, closing(LogTail(log_path)) as tail:
         log.write(b"one\ntw")
         log.flush()
         assert tail.read() == ["one"]

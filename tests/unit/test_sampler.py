@@ -95,7 +95,7 @@ def test_processes_are_measured_and_ended_ones_left_out() -> None:
         assert 0 < both.available_bytes < both.total_bytes
     finally:
         child.kill()
-        child.wait()
+        child.communicate()
     assert [process.name for process in sampler.sample().engine] == ["main"]
 
 

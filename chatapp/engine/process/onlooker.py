@@ -34,6 +34,10 @@ class Onlooker:
         timeline = self._timeline.phases()
         return EngineStatus(EngineState.STARTING, self._record.pair_name, timeline=timeline)
 
+    def close(self) -> None:
+        if self._log:
+            self._log.close()
+
 
 def _folders(pid: int) -> tuple[Path, Path | None]:
     """Of the target and the draft, if it has one, as its command line says."""
