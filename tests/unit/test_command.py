@@ -1,10 +1,8 @@
-"""The command line is what SGLang 0.5.23 takes, and means what it should."""
+"""The command line and environment of an engine. That SGLang understands it, and as it is
+meant, is asked of SGLang in tests/engine/test_presets.py."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,81 +10,12 @@ import pytest
 
 from chatapp.domain import Pair, Tree
 from chatapp.engine.command import Device, engine_command, engine_environment
-from chatapp.pairs.locate import drafted_by
 
 PAIR = Pair("toy", Path("/t"), Path("/d"), Tree(5, 4, 16), "float16", 1024)
-
-PARSE = """
-import json, sys, argparse
-from sglang.srt.server_args import ServerArgs
-parser = argparse.ArgumentParser()
-ServerArgs.add_cli_args(parser)
-print(json.dumps([vars(parser.parse_args(line)) for line in json.load(sys.stdin)], default=str))
-"""
 
 
 def value(command: list[str], flag: str) -> str:
     return command[command.index(flag) + 1]
-
-
-@pytest.fixture(scope="module")
-def parsed() -> dict[str, dict]:
-    """Our command lines, read by SGLang's own parser in a process of its own."""
-    lines = {
-        "cpu": engine_command(PAIR, "cpu", 31000, "key"),
-        "plain": engine_command(PAIR, "cpu", 31000, "key", speculation=False),
-        "cuda": engine_command(PAIR, "cuda", 31000, "key"),
-        "ngram": engine_command(drafted_by(PAIR, "NGRAM"), "cpu", 31000, "key"),
-        "extra": engine_command(PAIR, "cuda", 31000, "key", extra=["--mem-fraction-static", "0.8"]),
-    }
-    told = subprocess.run(
-        [sys.executable, "-c", PARSE],
-        input=json.dumps([line[3:] for line in lines.values()]),
-        env=engine_environment("cpu"),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return dict(zip(lines, json.loads(told.stdout.splitlines()[-1]), strict=True))
-
-
-def test_sglang_reads_the_tree(parsed: dict[str, dict]) -> None:
-    for name in ("cpu", "cuda"):
-        read = parsed[name]
-        assert read["speculative_algorithm"] == "EAGLE3"
-        assert read["speculative_draft_model_path"] == "/d"
-        assert read["speculative_num_steps"] == 5
-        assert read["speculative_eagle_topk"] == 4
-        assert read["speculative_num_draft_tokens"] == 16
-
-
-def test_sglang_reads_a_drafter_without_weights(parsed: dict[str, dict]) -> None:
-    read = parsed["ngram"]
-    assert read["speculative_algorithm"] == "NGRAM"
-    assert read["speculative_draft_model_path"] is None
-    assert read["speculative_num_draft_tokens"] == 8
-    assert read["speculative_ngram_max_bfs_breadth"] == 1
-    assert read["speculative_ngram_capacity"] == 250_000
-
-
-def test_sglang_reads_a_plain_engine(parsed: dict[str, dict]) -> None:
-    assert parsed["plain"]["speculative_algorithm"] is None
-    assert parsed["plain"]["speculative_draft_model_path"] is None
-
-
-def test_sglang_reads_the_rest(parsed: dict[str, dict]) -> None:
-    cpu, cuda = parsed["cpu"], parsed["cuda"]
-    assert (cpu["host"], cpu["port"], cpu["api_key"]) == ("127.0.0.1", 31000, "key")
-    assert (cpu["device"], cpu["dtype"], cpu["attention_backend"]) == (
-        "cpu",
-        "float32",
-        "torch_native",
-    )
-    assert cpu["context_length"] == 1024 and cpu["max_total_tokens"] == 4096
-    assert (cuda["device"], cuda["dtype"], cuda["mem_fraction_static"]) == ("cuda", "float16", 0.7)
-    assert cuda["watchdog_timeout"] > cpu["watchdog_timeout"] == 300
-    assert cuda["cuda_graph_bs_decode"] == [1, 2, 3, 4]
-    assert parsed["extra"]["mem_fraction_static"] == 0.8
 
 
 def test_extra_arguments_come_last() -> None:
