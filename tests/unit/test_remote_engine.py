@@ -39,7 +39,7 @@ async def connected(server: Server, tmp_path: Path, key: str = "") -> AsyncItera
 
 
 async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not true():
             await asyncio.sleep(0.005)
 
@@ -199,13 +199,12 @@ async def test_lost_in_the_middle_without_a_word(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As when a cable is pulled: nobody hangs up, and nothing comes any more."""
-    monkeypatch.setattr(client_module, "ANSWER_S", 0.1)
-    monkeypatch.setattr(remote_engine, "SILENT_S", 0.05)
+    monkeypatch.setattr(remote_engine, "SILENT_S", 1.0)
     async with serve() as server, connected(server, tmp_path) as engine:
         await engine.ready()
         chunks: list[Chunk] = []
         with pytest.raises(EngineError) as failed:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 async for chunk in engine.client.stream([1], Sampling(), True):
                     chunks.append(chunk)
                     server.script.mute = len(chunks) == 5
