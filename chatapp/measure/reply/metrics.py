@@ -14,16 +14,7 @@ Of a stream that was held back on its way (``held_back``) no time is a figure.
 length; the formulas are the same. Averages over replies (``averages``) take the same
 formulas of sums: all tokens gained by all verify steps, not a mean of means.
 
-A new figure of the panel takes three files and its texts, as ``verify_step_s`` shows:
-
-1. ``chatapp/domain.py``: a field of ReplyMetrics, with a default, since replies that were kept
-   before have none;
-2. ``chatapp/measure/reply/metrics.py``: its formula in ``metrics_of``, and in words above;
-3. ``chatapp/ui/panes/figures.py``: its row in ``_reply_rows``;
-
-and its label ``page.figures.NAME`` in ``assets/texts/zh.toml`` and ``en.toml``. Store,
-export and reports keep every field there is. What the engine does not send yet comes first
-into Chunk (``chatapp/engine/chunks.py``) and into the trace.
+How a new one comes into the panel stands in ``.github/CONTRIBUTING.md``, file by file.
 """
 
 from __future__ import annotations
