@@ -3,7 +3,8 @@
 What the model writes is untrusted: HTML is shown as text, links go nowhere but to
 http(s) and mail and open apart, images become links, nothing is fetched. Chinese
 emphasis (``**粗体。**后``) closes as its writer meant it, which CommonMark's rule for
-word boundaries would not allow.
+word boundaries would not allow. Formulas stand between ``$`` or ``$$``, or behind
+``\\(`` or ``\\[``, as the models write them.
 """
 
 from __future__ import annotations
@@ -20,8 +21,13 @@ from markdown_it.rules_inline import StateInline, emphasis
 from markdown_it.rules_inline.state_inline import Scanned
 from markdown_it.token import Token
 from markupsafe import Markup
+from mdit_py_plugins.dollarmath import dollarmath_plugin
+from mdit_py_plugins.footnote import footnote_plugin
+from mdit_py_plugins.texmath import texmath_plugin
 
 from chatapp.texts import Texts
+from chatapp.ui.code import to_spans
+from chatapp.ui.formula import to_mathml
 from chatapp.ui.render import render
 
 _LINK = re.compile(r"(https?://|mailto:)[^\s]+", re.IGNORECASE)
@@ -36,13 +42,22 @@ def to_html(text: str, texts: Texts) -> Markup:
 
 @lru_cache
 def _parser(language: str) -> MarkdownIt:
+    renderer = _Renderer(Texts(language))
     parser = _Parser(
         "commonmark",
         {"html": False, "breaks": True, "maxNesting": _MAX_NESTING},
-        renderer_cls=lambda _: _Renderer(Texts(language)),
+        renderer_cls=lambda _: renderer,
     )
     parser.enable(["table", "strikethrough"]).disable(["html_block", "html_inline"])
     parser.inline.ruler.at("emphasis", _emphasis)
+    ours = dict(renderer.rules)  # before the plug-ins bring their own
+    dollarmath_plugin(
+        parser, allow_labels=False, allow_space=False, allow_digits=False, double_inline=True
+    )
+    parser.inline.ruler.before("escape", "bracket_display", _bracket_display)
+    texmath_plugin(parser, delimiters="brackets")
+    footnote_plugin(parser)
+    renderer.rules.update(ours)
     return parser
 
 
@@ -64,7 +79,35 @@ class _Renderer(RendererHTML):
         return self._code(tokens[at].content, "")
 
     def _code(self, code: str, language: str) -> str:
-        return render("code", self._texts, code=code, language=language)
+        return render("code", self._texts, code=to_spans(code, language), language=language)
+
+    def math_inline(self, tokens: Sequence[Token], at: int, *_: Any) -> str:
+        return to_mathml(tokens[at].content.strip(), display=False)
+
+    def math_inline_double(self, tokens: Sequence[Token], at: int, *_: Any) -> str:
+        return to_mathml(tokens[at].content.strip(), display=True)
+
+    def math_block(self, tokens: Sequence[Token], at: int, *_: Any) -> str:
+        formula = to_mathml(tokens[at].content.strip(), display=True)
+        return Markup('<div class="ec-formula-block">{}</div>\n').format(formula)
+
+    math_block_label = math_block_eqno = math_block
+
+    def footnote_ref(self, tokens: Sequence[Token], at: int, *_: Any) -> str:
+        """No link: notes of two messages would have one name, and the address is the app's."""
+        return Markup("<sup>{}</sup>").format(int(tokens[at].meta["id"]) + 1)
+
+    def footnote_block_open(self, *_: Any) -> str:
+        return '<hr>\n<ol class="ec-footnotes">\n'
+
+    def footnote_block_close(self, *_: Any) -> str:
+        return "</ol>\n"
+
+    def footnote_open(self, *_: Any) -> str:
+        return "<li>"
+
+    def footnote_anchor(self, *_: Any) -> str:
+        return ""
 
     def link_open(self, tokens: Sequence[Token], at: int, options: Any, env: Any) -> str:
         tokens[at].attrSet("target", "_blank")
@@ -83,6 +126,21 @@ class _Renderer(RendererHTML):
 
     def table_close(self, *_: Any) -> str:
         return "</table></div>"
+
+
+def _bracket_display(state: StateInline, silent: bool) -> bool:
+    """``\\[ … \\]`` inside a paragraph, over several lines too: models leave out the empty
+    lines that would make it a block."""
+    if not state.src.startswith(r"\[", state.pos):
+        return False
+    end = state.src.find(r"\]", state.pos)
+    if end < 0:
+        return False
+    if not silent:
+        token = state.push("math_inline_double", "math", 0)
+        token.content = state.src[state.pos + 2 : end]
+    state.pos = end + 2
+    return True
 
 
 def _emphasis(state: StateInline, silent: bool) -> bool:
