@@ -1,4 +1,4 @@
-"""``ask`` from the outside, on a real engine: the running app's, and one of its own."""
+"""``ask`` from the outside, on a real engine: the running app's, and one that cannot start."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from chatapp import locations
@@ -99,32 +98,9 @@ def test_the_running_pair_is_not_started_again_under_its_folders(
     assert "Ready after" not in ended.stderr
 
 
-def test_an_own_engine_is_started_and_nothing_of_it_is_left(
-    pocket_pair: Pair, tmp_path: Path
-) -> None:
-    before = _engines(pocket_pair)
-    ended = _ask(tmp_path, ZH, "--json", "--max-tokens", "20")
-    assert len(_reports(ended)) == 1
-    assert "Ready after" in ended.stderr
-    assert _engines(pocket_pair) == before
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_an_engine_that_cannot_start_is_exit_code_three(tmp_path: Path) -> None:
     ended = _ask(tmp_path, ZH, "--json", "--engine-arg", "--no-such-flag")
     assert (ended.returncode, ended.stdout) == (3, "")
     assert "Traceback" not in ended.stderr
     log = tmp_path / next(path.name for path in tmp_path.glob("*.log"))
     assert str(log) in ended.stderr and "no-such-flag" in log.read_text()
-
-
-def _engines(pair: Pair) -> set[int]:
-    """Every process that was started with this target."""
-    found = set()
-    for process in psutil.process_iter():
-        try:
-            if str(pair.target) in process.cmdline():
-                found.add(process.pid)
-        except psutil.Error:
-            continue
-    return found

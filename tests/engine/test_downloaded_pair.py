@@ -1,23 +1,22 @@
-"""From a hub to a reply: the download is killed and resumed, and the engine chats with it."""
+"""From a hub to a reply: the download is killed and resumed, ``ask`` starts an engine of its
+own on it, and nothing of that is left."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
-from chatapp.application.chosen_pair import find_pair
-from chatapp.domain import Pair, Role, Sampling
-from chatapp.engine.process.local_engine import LocalEngine
-from chatapp.engine.prompt import ChatPrompt
-from chatapp.settings import Settings
+from chatapp.domain import Pair
 from tests.conftest import READY_WITHIN_S
 from tests.fakes.hub import Hub, serve
 
@@ -36,7 +35,7 @@ def hub(pocket_pair: Pair) -> Iterator[Hub]:
         yield hub
 
 
-async def test_killed_resumed_and_chatted_with(hub: Hub, data_dir: Path, pocket_pair: Pair) -> None:
+def test_killed_resumed_and_chatted_with(hub: Hub, data_dir: Path) -> None:
     command = [sys.executable, "-m", "chatapp", "pairs", "download", NAME]
     command += ["--data-dir", str(data_dir)]
     environment = {**os.environ, "HF_ENDPOINT": hub.address, "NO_PROXY": "127.0.0.1"}
@@ -53,16 +52,26 @@ async def test_killed_resumed_and_chatted_with(hub: Hub, data_dir: Path, pocket_
     begins = hub.files_asked("pocket-target/model.safetensors")
     assert begins[0] == 0 and begins[-1] > 0, "it went on where it was killed"
 
-    found = find_pair(Settings.load(pair=NAME, data_dir=data_dir))
-    assert found.target.parent == data_dir / "models"
-    pair = replace(found, tree=pocket_pair.tree, context_length=pocket_pair.context_length)
-    engine = LocalEngine(pair, "cpu", data_dir / "engine.log")
-    try:
-        await engine.start()
-        await engine.ready(READY_WITHIN_S)
-        ids = ChatPrompt(pair.target, pair.context_length).encode([(Role.USER, "Hello")])
-        chunks = [c async for c in engine.client.stream(ids, Sampling(max_tokens=24), True)]
-    finally:
-        await engine.stop()
-    assert chunks[-1].text.strip()
-    assert sum(chunks[-1].histogram) > 0
+    kept = sorted(data_dir.iterdir())
+    line = ["ask", "--pair", NAME, "--data-dir", str(data_dir), "--json", "--max-tokens", "24"]
+    told = subprocess.run(
+        [sys.executable, "-m", "chatapp", *line, "Hello"],
+        env={**os.environ, "LC_ALL": "C.UTF-8"},
+        capture_output=True,
+        text=True,
+        timeout=READY_WITHIN_S,
+    )
+    assert told.returncode == 0 and "Ready after" in told.stderr, told.stderr
+    (report,) = map(json.loads, told.stdout.splitlines())
+    assert report["text"].strip() and report["verify_steps"] > 0
+    assert sorted(data_dir.iterdir()) == kept and _engines(data_dir) == []
+
+
+def _engines(folder: Path) -> list[str]:
+    """Every process that was started with a target in this folder."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):  # it may have ended meanwhile
+            line = " ".join(process.cmdline())
+            found += [line] if str(folder / "models") in line else []
+    return found

@@ -48,7 +48,7 @@ def jobs(prompt) -> list[Job]:
 
 @pytest.fixture(scope="module")
 def without_a_draft(jobs, plain_raw) -> list[dict]:
-    return plain_raw.answers(jobs)
+    return plain_raw.answers(jobs, at_once=4)
 
 
 def differing(jobs, wanted, answers) -> list[tuple]:
