@@ -8,7 +8,9 @@ install whose mark is missing or different is not finished.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import tomllib
 from pathlib import Path
 
 from chatapp import locations
@@ -33,9 +35,17 @@ def fingerprint(name: str) -> str:
     digest = hashlib.sha256()
     parts = [_FORMAT, name, os.path.realpath(python()), str(locations.project())]
     digest.update("\0".join(parts).encode())
-    for path in (*requirement_files(name), locations.project() / "pyproject.toml"):
+    for path in requirement_files(name):
         digest.update(path.read_bytes())
+    digest.update(_metadata())
     return digest.hexdigest()
+
+
+def _metadata() -> bytes:
+    """What of pyproject.toml an install follows from; the rules of the gates stand there too."""
+    told = tomllib.loads((locations.project() / "pyproject.toml").read_text("utf-8"))
+    parts = [told.get("build-system"), told.get("project"), told.get("tool", {}).get("hatch")]
+    return json.dumps(parts, sort_keys=True).encode()
 
 
 def is_current(name: str) -> bool:

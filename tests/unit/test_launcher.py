@@ -186,10 +186,10 @@ def test_an_install_is_finished_when_its_stamp_is_written(project: Path) -> None
     assert not stamp.is_current("cpu"), "the two engine sets exclude each other"
 
 
-def _append(name: str) -> Callable[[Path], None]:
+def _append(name: str, text: str = "# changed\n") -> Callable[[Path], None]:
     def do(project: Path) -> None:
         with (project / name).open("a") as file:
-            file.write("# changed\n")
+            file.write(text)
 
     return do
 
@@ -209,7 +209,7 @@ def _half_written(project: Path) -> None:
     [
         _append("assets/requirements/cpu.txt"),
         _append("assets/requirements/app.txt"),
-        _append("pyproject.toml"),
+        _append("pyproject.toml", 'version = "2"\n'),
         _other_python,
         _half_written,
         lambda project: shutil.rmtree(project / ".venv"),
@@ -224,6 +224,12 @@ def test_what_the_install_followed_from_must_be_the_same(
     assert stamp.is_current("cpu")
     change(project)
     assert not stamp.is_current("cpu")
+
+
+def test_the_rules_of_the_gates_are_no_part_of_an_install(project: Path) -> None:
+    stamp.write("cpu")
+    _append("pyproject.toml", "[tool.ruff]\nline-length = 90\n")(project)
+    assert stamp.is_current("cpu")
 
 
 def test_a_moved_checkout_is_installed_again(
