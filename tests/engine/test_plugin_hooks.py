@@ -64,6 +64,7 @@ def test_every_feature_fits_the_pinned_sglang(activated: dict[str, Activated]) -
         "cpu_eagle3",
         "ngram",
         "cpu_ngram",
+        "redaction",
     }
     assert any(name.endswith("EAGLEWorkerV2.init_cuda_graphs") for name in hooked)
 
