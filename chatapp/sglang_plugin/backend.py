@@ -6,6 +6,7 @@ prefix), and a container of per-step backends for drafting.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from sglang.srt.layers.attention.torch_native_backend import TorchNativeAttnBackend
@@ -23,6 +24,8 @@ from chatapp.sglang_plugin.attention import (
     verify_spans,
 )
 
+Spans = Callable[[Any, Tensor], tuple[Span, ...]]
+
 
 class PlannedAttnBackend(TorchNativeAttnBackend):
     """``torch_native`` with one plan per forward pass, and with verify batches."""
@@ -34,19 +37,33 @@ class PlannedAttnBackend(TorchNativeAttnBackend):
         self.plan = None
 
     def forward_extend(
-        self, q: Tensor, k: Tensor, v: Tensor, layer: Any, forward_batch: Any, save_kv_cache=True
+        self,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        layer: Any,
+        forward_batch: Any,
+        save_kv_cache: bool = True,
     ) -> Tensor:
         if not self._plain(layer, forward_batch):
-            return super().forward_extend(q, k, v, layer, forward_batch, save_kv_cache)
+            plain: Tensor = super().forward_extend(q, k, v, layer, forward_batch, save_kv_cache)
+            return plain
         verify = forward_batch.forward_mode.is_target_verify()
         spans = verify_spans if verify else extend_spans
         return self._forward(q, k, v, layer, forward_batch, save_kv_cache, spans)
 
     def forward_decode(
-        self, q: Tensor, k: Tensor, v: Tensor, layer: Any, forward_batch: Any, save_kv_cache=True
+        self,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        layer: Any,
+        forward_batch: Any,
+        save_kv_cache: bool = True,
     ) -> Tensor:
         if not self._plain(layer, forward_batch):
-            return super().forward_decode(q, k, v, layer, forward_batch, save_kv_cache)
+            plain: Tensor = super().forward_decode(q, k, v, layer, forward_batch, save_kv_cache)
+            return plain
         return self._forward(q, k, v, layer, forward_batch, save_kv_cache, decode_spans)
 
     def _plain(self, layer: Any, batch: Any) -> bool:
@@ -63,9 +80,11 @@ class PlannedAttnBackend(TorchNativeAttnBackend):
             raise NotImplementedError("speculation on a CPU needs plain causal attention")
         return plain
 
-    def _forward(self, q, k, v, layer, batch, save_kv_cache, spans) -> Tensor:
+    def _forward(
+        self, q: Tensor, k: Tensor, v: Tensor, layer: Any, batch: Any, save: bool, spans: Spans
+    ) -> Tensor:
         pool = self.token_to_kv_pool
-        if save_kv_cache and k is not None and v is not None:
+        if save and k is not None and v is not None:
             pool.set_kv_buffer(layer, KVWriteLoc(batch.out_cache_loc, None), k, v)
         if self.plan is None or self.plan.batch is not batch:
             self.plan = AttentionPlan(batch, spans(batch, self.req_to_token_pool.req_to_token))
@@ -83,8 +102,10 @@ class DraftStepBackend(PlannedAttnBackend):
 
     step_spans: tuple[Span, ...] = ()
 
-    def _forward(self, q, k, v, layer, batch, save_kv_cache, spans) -> Tensor:
-        return super()._forward(q, k, v, layer, batch, save_kv_cache, lambda *_: self.step_spans)
+    def _forward(
+        self, q: Tensor, k: Tensor, v: Tensor, layer: Any, batch: Any, save: bool, spans: Spans
+    ) -> Tensor:
+        return super()._forward(q, k, v, layer, batch, save, lambda *_: self.step_spans)
 
 
 class MultiStepDraftBackend:

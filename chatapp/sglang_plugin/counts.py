@@ -63,7 +63,7 @@ def summarise(lengths: list[int], on: bool) -> dict[str, Any]:
 # --- hooks -------------------------------------------------------------------------
 
 
-def record_steps(original, self, result, batch):
+def record_steps(original: Any, self: Any, result: Any, batch: Any) -> Any:
     """Around ``SchedulerBatchResultProcessor._resolve_spec_v2_tokens``."""
     before = [request.spec_verify_ct for request in batch.reqs]
     tokens = original(self, result, batch)
@@ -85,7 +85,7 @@ def _record(request: Any) -> StepRecord:
     return record
 
 
-def send_steps(original, self, reqs) -> dict[str, list[Any]]:
+def send_steps(original: Any, self: Any, reqs: Any) -> dict[str, list[Any]]:
     """Around ``SchedulerOutputStreamer.build_additional_customized_info``."""
     extra = dict(original(self, reqs))
     extra[KEY] = [_record(r).take_new(len(r.output_ids_through_stop)) for r in reqs]
@@ -99,12 +99,20 @@ def enable_sending() -> None:
     output_streamer.SchedulerOutputStreamer.has_additional_customized_info = True
 
 
-def only_with_a_draft(original, self) -> bool:
+def only_with_a_draft(original: Any, self: Any) -> bool:
     """Around ``should_build_additional_customized_info``."""
     return original(self) and not self.spec_algorithm.is_none()
 
 
-def put_on_chunk(original, self, meta_info, state, customized_info, index, finish_reason):
+def put_on_chunk(
+    original: Any,
+    self: Any,
+    meta_info: Any,
+    state: Any,
+    customized_info: Any,
+    index: Any,
+    finish_reason: Any,
+) -> Any:
     """Around ``TokenizerManager.update_request_meta_info``."""
     others = {key: values for key, values in customized_info.items() if key != KEY}
     result = original(self, meta_info, state, others, index, finish_reason)

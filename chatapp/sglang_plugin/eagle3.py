@@ -79,7 +79,7 @@ class EagleSwitch:
 current: EagleSwitch | None = None  # one worker in a scheduler process
 
 
-def build(original, self, *args, **kwargs):
+def build(original: Any, self: Any, *args: Any, **kwargs: Any) -> Any:
     """Around ``EAGLEWorkerV2.init_cuda_graphs``: both states, once the first is there."""
     global current
     result = original(self, *args, **kwargs)
@@ -149,7 +149,15 @@ def activate_before_allocation(batch: Any) -> None:
         current.activate(batch)
 
 
-def keep_in_place(original, batch, accept_index, accept_lens, predict, *args, **kwargs):
+def keep_in_place(
+    original: Any,
+    batch: Any,
+    accept_index: Any,
+    accept_lens: Any,
+    predict: Any,
+    *args: Any,
+    **kwargs: Any,
+) -> Any:
     """Around ``_finalize_accept_tree_path``, which brings the accepted nodes of a tree to the
     front: a single token stands there."""
     if kwargs.get("num_draft_tokens") == 1:
@@ -157,7 +165,7 @@ def keep_in_place(original, batch, accept_index, accept_lens, predict, *args, **
     return original(batch, accept_index, accept_lens, predict, *args, **kwargs)
 
 
-def name_a_chain(result, self, num_tokens):
+def name_a_chain(result: Any, self: Any, num_tokens: Any) -> Any:
     """After ``DecodeCudaGraphRunner.get_spec_info``: a tree of one token is a chain, and
     plans from lengths on the host are for chains."""
     if getattr(result, "draft_token_num", None) == 1:
@@ -165,7 +173,15 @@ def name_a_chain(result, self, num_tokens):
     return result
 
 
-def skip_draft_prefill(original, self, batch, target_hidden_states, next_token_ids, *args, **kw):
+def skip_draft_prefill(
+    original: Any,
+    self: Any,
+    batch: Any,
+    target_hidden_states: Any,
+    next_token_ids: Any,
+    *args: Any,
+    **kw: Any,
+) -> Any:
     """Around ``EagleDraftWorker._draft_extend_for_prefill``."""
     off = requests_off(batch)
     if current is None or not off or not all(off):
@@ -190,20 +206,22 @@ def _blank_draft_input(draft_worker: Any, bonus_tokens: torch.Tensor) -> Any:
     )
 
 
-def separate_namespace(self, recv_req, *args, **kwargs):
+def separate_namespace(self: Any, recv_req: Any, *args: Any, **kwargs: Any) -> None:
     """Before ``Scheduler.handle_generate_request``."""
     key = recv_req.extra_key or ""
     if current is not None and is_off(recv_req) and NAMESPACE not in key:
         recv_req.extra_key = "|".join(filter(None, (key, NAMESPACE)))
 
 
-def create_backend(original, self, backend_name, backend_map, *args, **kwargs):
+def create_backend(
+    original: Any, self: Any, backend_name: Any, backend_map: Any, *args: Any, **kwargs: Any
+) -> Any:
     """Around ``DraftBackendFactory._create_backend``: adds ``torch_native``."""
     from chatapp.sglang_plugin import backend
 
     runner = self.draft_model_runner
 
-    def make():
+    def make() -> Any:
         if kwargs.get("stamps_children"):
             return backend.MultiStepDraftBackend(runner, self.topk, self.speculative_num_steps)
         return backend.PlannedAttnBackend(runner)

@@ -38,7 +38,7 @@ def known_lengths(batch: Any) -> list[int] | None:
     return lengths
 
 
-def resolve(original, self, batch, *args, **kwargs):
+def resolve(original: Any, self: Any, batch: Any, *args: Any, **kwargs: Any) -> Any:
     """Around ``FutureMap.resolve_seq_lens_cpu``."""
     relayed = getattr(batch.spec_info, "future_indices", None) is not None
     lengths = known_lengths(batch) if relayed and self.needs_cpu_seq_lens else None

@@ -66,7 +66,7 @@ def widen(values: Tensor, width: int, n: int) -> Tensor:
 # --- hooks -------------------------------------------------------------------------
 
 
-def look_up(original, self, batch):
+def look_up(original: Any, self: Any, batch: Any) -> Any:
     """Around ``NGRAMWorker._prepare_draft_tokens``: enters new prompts before, and takes
     from requests with speculation off what was found for them."""
     new = [r for r in batch.reqs if not getattr(r, "eaglechat_entered", False)]
@@ -80,7 +80,7 @@ def look_up(original, self, batch):
     return drafts, mask
 
 
-def narrow_window(result, self, batch):
+def narrow_window(result: Any, self: Any, batch: Any) -> Any:
     """After ``NGRAMWorker._prepare_for_speculative_decoding``."""
     if not batch.forward_mode.is_target_verify() or self.device != "cpu":
         return
@@ -97,7 +97,7 @@ def narrow_window(result, self, batch):
         self.grammar_tree_host = mask, drafts.reshape(-1, n)[:, :width].reshape(-1)
 
 
-def widen_result(original, self, batch, *args, **kwargs):
+def widen_result(original: Any, self: Any, batch: Any, *args: Any, **kwargs: Any) -> Any:
     """Around ``NGRAMWorker.forward_batch_generation``: the scheduler's rows are of one
     width, whatever was verified."""
     n = self.speculative_num_draft_tokens
@@ -117,7 +117,7 @@ def widen_result(original, self, batch, *args, **kwargs):
 # --- on a CPU ----------------------------------------------------------------------
 
 
-def use_our_table(original):
+def use_our_table(original: Any) -> Any:
     """Around ``get_ngram_corpus_cls``, which compiles theirs."""
     from chatapp.sglang_plugin.ngram_table import NgramTable
 

@@ -177,8 +177,8 @@ class NgramTable:
                 f"without a GPU drafts are what was seen latest: {match_type}"
             )
         self._breadth = Breadth(min_bfs_breadth, max_bfs_breadth, max_trie_depth)
-        self._size, self._new = draft_token_num, lambda: Trie(max_trie_depth, capacity)
-        self.trie = self._new()
+        self._size, self._limits = draft_token_num, (max_trie_depth, capacity)
+        self.reset()
 
     def insert(self, batch_tokens: list[list[int]]) -> None:
         for tokens in batch_tokens:
@@ -202,7 +202,7 @@ class NgramTable:
         """Nothing is ever pending."""
 
     def reset(self) -> None:
-        self.trie = self._new()
+        self.trie = Trie(*self._limits)
 
     def erase_states(self, state_ids: list[int]) -> None:
         """There are none."""

@@ -102,7 +102,9 @@ def draw_tree(logits: Tensor, info: Any, positions: Tensor, n: int) -> Tensor:
 _verifying: ContextVar[tuple[Any, Any, Any] | None] = ContextVar("verifying", default=None)
 
 
-def remember_batch(original, verify_input, batch, logits_output, *args, **kwargs):
+def remember_batch(
+    original: Any, verify_input: Any, batch: Any, logits_output: Any, *args: Any, **kwargs: Any
+) -> Any:
     """Around ``eagle_sample``: lets the tree walk below see logits and settings."""
     token = _verifying.set((verify_input, batch.sampling_info, logits_output))
     try:
@@ -111,7 +113,7 @@ def remember_batch(original, verify_input, batch, logits_output, *args, **kwargs
         _verifying.reset(token)
 
 
-def walk_sampled(original, *args, **kwargs):
+def walk_sampled(original: Any, *args: Any, **kwargs: Any) -> Any:
     """Around ``verify_tree_greedy_func``: sampled tokens in place of the argmax.
 
     By then ``eagle_sample`` has applied penalties, bias and grammar to the logits.
@@ -134,16 +136,24 @@ def seed_of(request: Any) -> int:
     params = request.sampling_params
     if params.sampling_seed is None:
         params.sampling_seed = secrets.randbits(62)
-    return params.sampling_seed
+    seed: int = params.sampling_seed
+    return seed
 
 
-def seed_batch(info: Any, cls: type, batch: Any, *args, **kwargs) -> Any:
+def seed_batch(info: Any, cls: type, batch: Any, *args: Any, **kwargs: Any) -> Any:
     """After ``SamplingBatchInfo.from_schedule_batch``: every request has a seed."""
     info.sampling_seed = torch.tensor([seed_of(r) for r in batch.reqs], dtype=torch.int64)
     return info
 
 
-def draw_seeded(original, self, probs, sampling_info, positions, simple_sampling_case):
+def draw_seeded(
+    original: Any,
+    self: Any,
+    probs: Any,
+    sampling_info: Any,
+    positions: Any,
+    simple_sampling_case: Any,
+) -> Any:
     """Around ``Sampler._sample_from_probs``: the same draw as in the tree."""
     if sampling_info.sampling_seed is None or sampling_info.sampling_mask_batch_indices is not None:
         return original(self, probs, sampling_info, positions, simple_sampling_case)

@@ -32,7 +32,7 @@ def requests_off(batch: Any) -> list[bool]:
 # --- hooks -------------------------------------------------------------------------
 
 
-def accept_no_draft(result, verify_input, batch, *args, **kwargs):
+def accept_no_draft(result: Any, verify_input: Any, batch: Any, *args: Any, **kwargs: Any) -> Any:
     """After ``eagle_sample``: in a mixed batch, requests with speculation off gain the
     token after the root alone. It is drawn from the target's distribution given the
     text so far whether or not a draft had guessed it, so cutting there loses nothing."""
