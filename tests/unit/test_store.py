@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sqlite3
 import subprocess
 import sys
 import threading
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from chatapp.chat import migrations
-from chatapp.chat.store import Store
+from chatapp.chat.store import Store, figures_from
 from chatapp.domain import MessageState, ReplyMetrics, Role
 from chatapp.errors import StoreError
 from chatapp.texts import Texts
@@ -43,6 +45,12 @@ def test_a_conversation_survives_a_restart(store: Store, path: Path) -> None:
     read_user, read_reply = again.messages(conversation.id)
     assert read_user == user
     assert (read_reply.text, read_reply.figures) == ("好", FIGURES)
+
+
+def test_what_was_kept_before_a_figure_was_there_can_be_read() -> None:
+    told = asdict(FIGURES)
+    del told["verify_step_s"], told["simulated_accept_length"]
+    assert figures_from(json.dumps(told)) == FIGURES
 
 
 def test_after_a_crash_streaming_is_stopped_and_waiting_waits(store: Store, path: Path) -> None:
