@@ -58,6 +58,44 @@ STEPS: tuple[str, ...] = (
     );
     CREATE INDEX comparison_of_setting ON comparison (machine, pair, tree);
     """,
+    # Full text of titles and of messages that are no longer written; ``searchable`` is ours.
+    """
+    CREATE VIRTUAL TABLE message_words USING fts5(words, content='', tokenize='unicode61');
+    CREATE VIRTUAL TABLE title_words USING fts5(words, content='', tokenize='unicode61');
+    INSERT INTO message_words (rowid, words) SELECT id, searchable(text) FROM message
+        WHERE state NOT IN ('waiting', 'streaming');
+    INSERT INTO title_words (rowid, words) SELECT id, searchable(title) FROM conversation;
+    CREATE TRIGGER message_written AFTER INSERT ON message
+        WHEN new.state NOT IN ('waiting', 'streaming') BEGIN
+        INSERT INTO message_words (rowid, words) VALUES (new.id, searchable(new.text));
+    END;
+    CREATE TRIGGER message_gone AFTER DELETE ON message
+        WHEN old.state NOT IN ('waiting', 'streaming') BEGIN
+        INSERT INTO message_words (message_words, rowid, words)
+            VALUES ('delete', old.id, searchable(old.text));
+    END;
+    CREATE TRIGGER message_changed AFTER UPDATE OF text, state ON message
+        WHEN new.state NOT IN ('waiting', 'streaming') OR old.state NOT IN ('waiting', 'streaming')
+        BEGIN
+        INSERT INTO message_words (message_words, rowid, words)
+            SELECT 'delete', old.id, searchable(old.text)
+            WHERE old.state NOT IN ('waiting', 'streaming');
+        INSERT INTO message_words (rowid, words) SELECT new.id, searchable(new.text)
+            WHERE new.state NOT IN ('waiting', 'streaming');
+    END;
+    CREATE TRIGGER conversation_written AFTER INSERT ON conversation BEGIN
+        INSERT INTO title_words (rowid, words) VALUES (new.id, searchable(new.title));
+    END;
+    CREATE TRIGGER conversation_gone AFTER DELETE ON conversation BEGIN
+        INSERT INTO title_words (title_words, rowid, words)
+            VALUES ('delete', old.id, searchable(old.title));
+    END;
+    CREATE TRIGGER conversation_renamed AFTER UPDATE OF title ON conversation BEGIN
+        INSERT INTO title_words (title_words, rowid, words)
+            VALUES ('delete', old.id, searchable(old.title));
+        INSERT INTO title_words (rowid, words) VALUES (new.id, searchable(new.title));
+    END;
+    """,
 )
 
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from chatapp.chat.migrations import migrate, newest
+from chatapp.chat.words import searchable
 from chatapp.domain import (
     AutoChoice,
     Conversation,
@@ -223,6 +224,7 @@ def _open(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
+        db.create_function("searchable", 1, searchable, deterministic=True)
         if db.execute("PRAGMA user_version").fetchone()[0] > newest():
             raise StoreError("store_newer", path=path)
         migrate(db)
