@@ -31,6 +31,7 @@ watch("value", () => {
     followEnd();
     closeDrawers();
   }
+  if (hub.message) goTo(hub.message);
   if (before.language !== hub.language) beat();
 });
 

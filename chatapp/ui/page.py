@@ -148,7 +148,8 @@ class Page:
         snapshot = self._views.at(payload.number("id"))
         if snapshot.conversation is None:
             raise StoreError("store_no_conversation")
-        async for view in self._views.show(tab, snapshot):
+        wanted = payload.number("message") if "message" in payload else None
+        async for view in self._views.show(tab, snapshot, message=wanted):
             yield view
 
     async def _rename(self, tab: Tab, payload: Payload) -> Views:

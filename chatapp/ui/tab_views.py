@@ -31,19 +31,25 @@ class TabViews:
     def at(self, conversation: int | None) -> Snapshot:
         return self._snapshots.take(conversation)
 
-    async def show(self, tab: Tab, snapshot: Snapshot, words: bool = False) -> Views:
-        """Another conversation: the one of the snapshot."""
+    async def show(
+        self, tab: Tab, snapshot: Snapshot, words: bool = False, message: int | None = None
+    ) -> Views:
+        """Another conversation: the one of the snapshot, from its ``message`` on."""
         tab.show(snapshot.conversation.id if snapshot.conversation else None)
-        async for view in self.go_on(tab, snapshot, words):
+        if message is not None:
+            tab.window = max(tab.window, sum(one.id >= message for one in snapshot.messages))
+        async for view in self.go_on(tab, snapshot, words, message=message):
             yield view
 
-    async def go_on(self, tab: Tab, snapshot: Snapshot, words: bool = False) -> Views:
+    async def go_on(
+        self, tab: Tab, snapshot: Snapshot, words: bool = False, message: int | None = None
+    ) -> Views:
         """The conversation as it is; a message that waits since before is sent on."""
         messages = snapshot.messages
         if messages and messages[-1].state is MessageState.WAITING:
             if self._live.resume(messages[-1].conversation_id, owner=tab.session):
                 tab.switched, snapshot = False, self.look(tab)
-        async for view in self.follow(tab, snapshot, words=words):
+        async for view in self.follow(tab, snapshot, words=words, message=message):
             yield view
 
     async def follow(self, tab: Tab, snapshot: Snapshot, words: bool = False, **hub: Any) -> Views:

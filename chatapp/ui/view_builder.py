@@ -29,6 +29,7 @@ from chatapp.ui.tabs import Tab
 
 PANES = (
     "hub",
+    "top",
     "rail",
     "choices",
     "head",
@@ -65,6 +66,7 @@ class ViewBuilder:
         status = self._services.engine.status()
         return {
             "hub": {},
+            "top": rail.top(texts),
             "rail": Markup('<nav class="ec-rail"></nav>'),
             "choices": rail.choices(texts),
             "head": head.head(texts, "", status),
@@ -138,6 +140,7 @@ class ViewBuilder:
     def words(self, tab: Tab) -> View:
         """What changes with the language only."""
         return {
+            "top": rail.top(tab.texts),
             "choices": rail.choices(tab.texts),
             "box": composer.box(tab.texts),
             "dialogs": composer.dialogs(tab.texts),

@@ -214,3 +214,15 @@ def test_without_the_key_the_page_asks_for_it(app: App, browser: Browser) -> Non
         page.get_by_role("button", name="Open").click()
         expect(page.get_by_role("textbox", name="Message")).to_be_visible()
         assert "key" not in page.url
+
+
+def test_what_was_said_is_found_and_gone_to(ready: App, page: Page) -> None:
+    ask(page, "What is a needle?")
+    for _ in range(3):
+        ask(page, SHORT)
+    page.get_by_role("button", name="New conversation").click()
+    page.get_by_role("searchbox").fill("needle")
+    page.locator("#ec-found").get_by_text("What is a needle?").first.click()
+    expect(page.get_by_label("You", exact=True).filter(has_text="needle")).to_be_in_viewport()
+    page.get_by_role("searchbox").press("Escape")
+    expect(page.get_by_role("navigation", name="Conversations")).to_be_visible()

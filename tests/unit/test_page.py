@@ -24,6 +24,7 @@ from chatapp.domain import (
     EngineState,
     MemorySample,
     MessageState,
+    Role,
 )
 from chatapp.errors import StoreError
 from chatapp.measure.compare.arms import Setting
@@ -31,6 +32,7 @@ from chatapp.settings import Settings
 from chatapp.texts import Texts
 from chatapp.ui.page import Page
 from chatapp.ui.panes.empty import examples
+from chatapp.ui.server import search
 from chatapp.ui.server.bootstrap import Bootstrap
 from chatapp.ui.server.first_page import first_page
 from chatapp.ui.server.status_polling import StatusPolling
@@ -312,7 +314,7 @@ async def test_whatever_a_script_sends_is_answered_and_harms_nothing(rig: Rig, j
 async def test_language_and_theme_are_kept(rig: Rig) -> None:
     views = await rig.do("hello", browser="en-US")
     views = await rig.do("language", value="zh")
-    assert "新对话" in views[-1]["rail"] and views[-1]["hub"]["language"] == "zh"
+    assert "新对话" in views[-1]["top"] and views[-1]["hub"]["language"] == "zh"
     assert "消息" in views[-1]["box"]
     [view] = await rig.do("theme", value="dark")
     assert view["hub"]["theme"] == "dark"
@@ -385,3 +387,24 @@ def test_the_first_page_follows_the_browsers_language(tmp_path: Path) -> None:
     headers = [(b"accept-language", b"zh-CN,zh;q=0.9")]
     scope = {"type": "http", "method": "GET", "path": "/", "headers": headers, "query_string": b""}
     assert "新对话" in first_page(page, Request(scope), "n")
+
+
+async def test_a_message_that_was_found_is_drawn_however_old(rig: Rig) -> None:
+    conversation = rig.store.create_conversation("long")
+    first = rig.store.add_message(conversation.id, Role.USER, "the first")
+    for number in range(100):
+        rig.store.add_message(conversation.id, Role.USER, f"number {number}")
+    [view] = await rig.do("open", id=str(conversation.id))
+    assert "the first" not in view["transcript"] and view["hub"].get("message") is None
+    [view] = await rig.do("open", id=str(conversation.id), message=str(first.id))
+    assert "the first" in view["transcript"] and view["hub"]["message"] == first.id
+
+
+def test_a_search_gives_the_ways_to_what_was_found(rig: Rig) -> None:
+    conversation = rig.store.create_conversation("求<根>公式")
+    message = rig.store.add_message(conversation.id, Role.USER, "<b>根</b>在哪里")
+    client = TestClient(Starlette(routes=[search.route(rig.page)]))
+    found = client.get("/eaglechat/search", params={"q": "根", "language": "zh"}).text
+    assert "2 处" in found and f'data-message="{message.id}"' in found
+    assert "<b>根" not in found and "&lt;" in found
+    assert "没有找到" in client.get("/eaglechat/search?q=x&language=zh").text

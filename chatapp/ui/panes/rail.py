@@ -56,6 +56,10 @@ def day(at: float, today: date) -> str:
     return "yesterday" if on == today - timedelta(days=1) else "earlier"
 
 
+def top(texts: Texts) -> Markup:
+    return render("top", texts)
+
+
 def choices(texts: Texts) -> Markup:
     return render("choices", texts, languages=LANGUAGES.values(), current=texts.row)
 

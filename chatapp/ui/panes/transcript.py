@@ -45,7 +45,7 @@ def transcript(
 
 def _message(texts: Texts, message: Message, last: bool, steps: Markup | None) -> Markup:
     if message.role is not Role.ASSISTANT:
-        return render("user", texts, text=message.text)
+        return render("user", texts, id=message.id, text=message.text)
     return reply(texts, message, last=last, steps=steps)
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 else:
     gr = gradio_private.load()
 
-_SCRIPTS = ("page", "composer", "experiments", "polling")
+_SCRIPTS = ("page", "composer", "experiments", "search", "polling")
 
 
 def build_app(page: Page) -> Any:
@@ -54,6 +54,8 @@ def _lay_out(blank: View, actions: Iterable[str]) -> dict[str, Any]:
 
     with gr.Column(elem_id="ec-shell"):
         with gr.Column(elem_id="ec-left"):
+            pane("top")
+            _mount("found")
             pane("rail")
             _mount("foot")
             pane("choices")
