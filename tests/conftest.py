@@ -27,8 +27,17 @@ T = TypeVar("T")
 hypothesis.settings.register_profile("eaglechat", deadline=None)
 hypothesis.settings.load_profile("eaglechat")
 
+# More threads are ten times slower as soon as the cores are shared, here as in the engine.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 READY_WITHIN_S = 600
 CHUNKED = ("--chunked-prefill-size", "256")  # so that long prompts are prefilled in parts
+# Engine tests that take none of the session's engines.
+ALONE = (
+    *("test_doctor_command", "test_downloaded_pair", "test_engine_process", "test_gateway"),
+    *("test_interpreted", "test_kernels", "test_plugin_hooks", "test_presets", "test_resolved"),
+    *("test_sizing", "test_soak"),
+)
 PUBLISHED_TREE = Tree(5, 4, 16)
 
 
@@ -47,6 +56,35 @@ class Loop:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+def scope(nodeid: str) -> str:
+    """Tests of one scope stay in one worker, where there are several: they share the session's
+    engines, or the app, or what their file sets up."""
+    path = Path(nodeid.partition("::")[0])
+    shared = path.parent.name in ("engine", "browser") and path.stem not in ALONE
+    return path.parent.name if shared else str(path)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In several workers the session's engines come first, since nothing takes as long; the
+    browser last, since its process has an event loop that runs from then on."""
+    if hasattr(config, "workerinput"):
+        order = {"engine": 0, "browser": 3}
+        items.sort(
+            key=lambda item: order.get(scope(item.nodeid), 2 if "/unit/" in item.nodeid else 1)
+        )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByScope(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return scope(nodeid)
+
+    return ByScope(config, log)
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,8 @@
 """``test``: passes the gates of ``check``, gets a browser for the tests, then becomes pytest.
 
-Where only some tests are asked for, by a path or ``-k NAME``, it does not stop at the gates.
+All tests run in two workers side by side: an engine keeps one core busy, and the other has the
+rest of them meanwhile. Where only some are asked for, by a path or ``-k NAME``, one worker has
+them and nothing stops at the gates.
 The test tools themselves were installed by the launcher. Where no browser can be had
 it ends with 1 and says so: a suite without its browser tests has not passed.
 """
@@ -18,10 +20,14 @@ from chatapp.errors import ProductError
 from chatapp.settings import Settings
 from chatapp.texts import Texts, system_language
 
+# tests/conftest.py says which tests share an engine, and so a worker.
+_SIDE_BY_SIDE = ("-n", "2", "--dist", "loadscope", "--no-loadscope-reorder")
+
 
 def main(arguments: Namespace, settings: Settings) -> int:
     texts = Texts(system_language())
-    if _asks_for_all(arguments.rest) and not check.passes(texts, _say):
+    everything = _asks_for_all(arguments.rest)
+    if everything and not check.passes(texts, _say):
         _say(texts("test.stopped"))
         return 1
     try:
@@ -35,7 +41,8 @@ def main(arguments: Namespace, settings: Settings) -> int:
     _say(texts("test.browser", path=found))
     os.chdir(locations.project())
     environment = {**os.environ, "EAGLECHAT_BROWSER": str(found)}
-    command = [sys.executable, "-m", "pytest", *arguments.rest]
+    workers = _SIDE_BY_SIDE if everything else ()
+    command = [sys.executable, "-m", "pytest", *workers, *arguments.rest]
     sys.stdout.flush()
     os.execve(sys.executable, command, environment)
 

@@ -108,17 +108,23 @@ def test_a_chosen_browser_must_start(bare: Machine, monkeypatch: pytest.MonkeyPa
     assert refused.value.key == "test_browser_chosen"
 
 
+@pytest.mark.parametrize(
+    ("words", "workers"), [(["-k", "store"], []), (["-q"], ["-n", "2"]), ([], ["-n", "2"])]
+)
 def test_pytest_is_handed_the_browser_and_the_arguments(
-    bare: Machine, monkeypatch: pytest.MonkeyPatch
+    bare: Machine, monkeypatch: pytest.MonkeyPatch, words: list[str], workers: list[str]
 ) -> None:
+    """All tests go side by side, and behind the gates."""
     wanted = bare.put("chromium")
     handed: list[tuple[list[str], dict[str, str]]] = []
     monkeypatch.setattr(browser, "get_chinese_font", lambda: True)
     monkeypatch.setattr(os, "chdir", lambda path: None)
     monkeypatch.setattr(os, "execve", lambda file, line, env: handed.append((line, env)))
-    command.main(Namespace(rest=["-k", "store"]), Settings.load())
+    monkeypatch.setattr(command.check, "passes", lambda texts, say: True)
+    command.main(Namespace(rest=words), Settings.load())
     line, environment = handed[0]
-    assert line[1:] == ["-m", "pytest", "-k", "store"]
+    assert line[1:3] == ["-m", "pytest"] and line[len(line) - len(words) :] == words
+    assert line[3:5] == [*workers, *words][:2]
     assert environment["EAGLECHAT_BROWSER"] == str(wanted)
 
 
