@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,12 +43,15 @@ def test_an_install_that_was_killed_is_continued(checkout: Checkout, tmp_path: P
 
 
 def test_later_runs_reach_the_application_in_under_a_second(checkout: Checkout) -> None:
+    """Of work: how busy the machine is with other things says nothing."""
     checkout.run("doctor")
     times = []
     for _ in range(3):
-        began = time.monotonic()
+        before = os.times()
         handed, said = checkout.run("doctor")
-        times.append(time.monotonic() - began)
+        after = os.times()
+        times.append(after.children_user + after.children_system)
+        times[-1] -= before.children_user + before.children_system
         assert handed["argv"] == ["--device", "cpu", "doctor"] and said == ""
     assert min(times) < 1.0, times
 
