@@ -94,3 +94,14 @@ def test_what_the_guide_writes_passes_the_gates(changed: Path) -> None:
     ruff = str(Path(sys.executable).with_name("ruff"))
     _run(changed, ruff, "check", "--no-cache", "chatapp")
     _run(changed, ruff, "format", "--no-cache", "--check", "chatapp")
+
+
+def test_every_file_that_the_guide_names_is_there() -> None:
+    """Of those to be made, a language's catalogue and a drafter's modules, it says so."""
+    project = locations.project()
+    guide = (project / ".github" / "CONTRIBUTING.md").read_text("utf-8")
+    named = set(re.findall(r"[\w/]+/\w+\.(?:py|toml|js)\b", guide))
+    named = {name for name in named if "NAME" not in name and "eo.toml" not in name}
+    folders = (project, project / "chatapp")
+    assert len(named) > 25
+    assert [n for n in named if not any((folder / n).exists() for folder in folders)] == []
