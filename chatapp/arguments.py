@@ -156,6 +156,15 @@ def _kernels(parser: argparse.ArgumentParser, texts: Texts) -> None:
     _option(parser, texts, "--json", action="store_true", default=False)
 
 
+def _chats(parser: argparse.ArgumentParser, texts: Texts) -> None:
+    choices, words = ("list", "search", "export", "import"), texts("cli.options.chats_action")
+    parser.add_argument("action", nargs="?", choices=choices, default="list", help=words)
+    parser.add_argument(
+        "what", nargs="?", default=None, metavar="TEXT|FILE", help=texts("cli.options.chats_what")
+    )
+    _option(parser, texts, "--json", action="store_true", default=False)
+
+
 def _test(parser: argparse.ArgumentParser, texts: Texts) -> None:
     _option(parser, texts, "pytest", nargs="*", metavar="…")
 
@@ -171,6 +180,7 @@ def _train(parser: argparse.ArgumentParser, texts: Texts) -> None:
 _OPTIONS: dict[str, Callable[[argparse.ArgumentParser, Texts], None]] = {
     "run": _run,
     "ask": _ask,
+    "chats": _chats,
     "pairs": _pairs,
     "plan": _plan,
     "test": _test,

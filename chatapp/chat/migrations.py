@@ -96,6 +96,13 @@ STEPS: tuple[str, ...] = (
         INSERT INTO title_words (rowid, words) VALUES (new.id, searchable(new.title));
     END;
     """,
+    # What came from a file, so that it does not come twice.
+    """
+    CREATE TABLE brought (
+        key TEXT PRIMARY KEY,
+        conversation_id INTEGER NOT NULL REFERENCES conversation(id) ON DELETE CASCADE
+    );
+    """,
 )
 
 

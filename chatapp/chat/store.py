@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -44,17 +45,19 @@ _FIELDS = (
 
 class Store:
     """Opening it creates or migrates the file, and settles what a crash left behind:
-    replies that were streaming become stopped with their text; waiting ones stay waiting."""
+    replies that were streaming become stopped with their text; waiting ones stay waiting.
+    ``settle`` False: an app may be writing them at this moment."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, settle: bool = True) -> None:
         self.path = path
         self._lock = threading.RLock()
         with _failures(path):
             private_folder(path.parent)
             path.touch(mode=0o600)
             self._db = _open(path)
-        with self.write() as db:
-            db.execute("UPDATE message SET state = 'stopped' WHERE state = 'streaming'")
+        if settle:
+            with self.write() as db:
+                db.execute("UPDATE message SET state = 'stopped' WHERE state = 'streaming'")
         rows = self.read("SELECT key, value FROM preference")
         self._preferences = {row["key"]: json.loads(row["value"]) for row in rows}
 
@@ -108,7 +111,7 @@ class Store:
     def set_choice(self, message: Message, choice: AutoChoice) -> None:
         """What *auto* chose for a reply; its conversation shows it from now on."""
         with self.write() as db:
-            db.execute("UPDATE message SET choice = ? WHERE id = ?", (_column(choice), message.id))
+            db.execute("UPDATE message SET choice = ? WHERE id = ?", (column(choice), message.id))
             db.execute(
                 "UPDATE conversation SET speculation = ? WHERE id = ?",
                 (choice.speculation, message.conversation_id),
@@ -165,7 +168,7 @@ class Store:
         if unknown:
             raise TypeError(f"a message has no {', '.join(sorted(unknown))} to update")
         columns = ", ".join(f"{name} = ?" for name in fields)
-        values = [_column(value) for value in fields.values()]
+        values = [column(value) for value in fields.values()]
         sql = f"UPDATE message SET {columns} WHERE id = ?"
         self._change(sql, *values, message_id, durable=durable)
 
@@ -276,12 +279,13 @@ def _insert(
     return Message(int(added.lastrowid or 0), conversation_id, role, text, state, now, language)
 
 
-def _column(value: Any) -> Any:
+def column(value: Any) -> Any:
+    """As the store keeps a value of a message."""
     if isinstance(value, ReplyMetrics | AutoChoice):
         return json.dumps(asdict(value))
     if isinstance(value, dict):
         return json.dumps(value)
-    return value.value if isinstance(value, MessageState) else value
+    return value.value if isinstance(value, StrEnum) else value
 
 
 def _conversation(row: sqlite3.Row) -> Conversation:

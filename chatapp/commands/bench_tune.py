@@ -32,7 +32,7 @@ def main(arguments: Namespace, settings: Settings) -> int:
     show = _Show(Texts(system_language()))
     if attach(locations.engine_log(settings.data_dir)) is not None:
         raise UsageError("tune_app_runs")
-    store = Store(locations.store(settings.data_dir))
+    store = Store(locations.store(settings.data_dir), settle=False)
     engines = own_engines(arguments, settings, show.say)
     tokens = getattr(arguments, "max_tokens", tune.MAX_TOKENS)
     prompts = tune.encoded(engines.prompt(), _prompts(arguments, engines, store), tokens)
