@@ -74,8 +74,10 @@ class EngineManager:
 
     async def _recover(self) -> None:
         async with self._busy:
-            self._broken = self.status()
-            if not self._ending and self._recovery.broke(time.monotonic()):
+            broken, self._broken = self._engine, self.status()
+            if broken and not self._ending and self._recovery.broke(time.monotonic()):
+                self._starting = True
+                await broken.stop()  # its last processes hold memory, and its files their names
                 await self._try_to_start()
 
     @asynccontextmanager

@@ -45,6 +45,7 @@ async def test_it_is_started_again_and_says_why(watched: Watched) -> None:
     await watched.becomes(EngineState.READY)
     await watched.becomes(EngineState.FAILED)
     assert len(watched.starts.engines) == 2
+    assert [done.split()[0] for done in watched.starts.done] == ["start", "stop", "start"]
     (told,) = watched.told
     assert (told.state, told.failure) == (EngineState.STARTING, BROKEN)
     for texts in map(Texts, LANGUAGES):
