@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import httpx
 import psutil
@@ -90,10 +91,15 @@ def start_app(
         said.append(line.strip())
         if "http://" in line:
             break
-    threading.Thread(target=said.extend, args=(process.stdout,), daemon=True).start()
     assert said and "http://" in said[-1], said
     door = said[-1][said[-1].index("http://") :].split()[0]
+    threading.Thread(target=_listen, args=(process.stdout, said), daemon=True).start()
     return App(process, door, data_dir, said)
+
+
+def _listen(output: IO[str], said: list[str]) -> None:
+    with output:
+        said.extend(output)
 
 
 def free_port() -> int:
