@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
+from chatapp import locations
 from chatapp.application.experiments.experiments import Experiments
 from chatapp.application.live_replies import LiveReplies
 from chatapp.application.monitor import Monitor
@@ -107,6 +108,17 @@ async def test_the_script_may_ask_for_what_the_table_holds(rig: Rig) -> None:
         target[1] for one in build_app(rig.page).config["dependencies"] for target in one["targets"]
     ]
     assert events == [*(f"do_{name}" for name in rig.page.actions), "unload"]
+
+
+async def test_every_button_asks_for_what_the_table_holds(rig: Rig) -> None:
+    templates = "".join(one.read_text("utf-8") for one in locations.assets().glob("html/*.html"))
+    scripts = "".join(one.read_text("utf-8") for one in locations.assets().glob("js/*.js"))
+    asked = set(
+        re.findall(r'data-(?:act|change)="(\w+)"|<button type="submit" value="(\w+)"', templates)
+    )
+    asked |= set(re.findall(r'\bact\("(\w+)"()', scripts))
+    names = {name for pair in asked for name in pair if name}
+    assert len(names) > 17 and names <= set(rig.page.actions)
 
 
 async def test_hello_fills_every_pane(rig: Rig) -> None:
