@@ -21,6 +21,7 @@ from chatapp import locations
 from chatapp.chat.choices import with_choices
 from chatapp.devices import engine_device
 from chatapp.domain import EngineStatus
+from chatapp.engine.remote.address import Address
 from chatapp.errors import UsageError
 from chatapp.instance import AlreadyRunning, Claim, claim
 from chatapp.pairs.catalogue import known_pairs
@@ -71,7 +72,7 @@ def name_the_pair(settings: Settings, texts: Texts) -> None:
     """On a card whose pair is not here yet: what it is and how much there is to fetch. Of an
     engine elsewhere: where."""
     if settings.engine_url is not None:
-        print(texts("run.elsewhere", url=settings.engine_url), flush=True)
+        print(texts("run.elsewhere", host=Address(settings.engine_url).host), flush=True)
         return
     if settings.pair != "auto" or engine_device(settings) == "cpu":
         return

@@ -32,7 +32,11 @@ def prompt_of(places: Sequence[Address], found: Capabilities, data_dir: Path) ->
     clients = [httpx.Client(**connection(place)) for place in places]
     asked = RemotePrompt(clients, found.usable_context)
     here = _here(found, ModelFolders(data_dir))
-    return here if here and _alike(here, asked, clients[0], found.model) else asked
+    if here is None or not _alike(here, asked, clients[0], found.model):
+        return asked
+    for client in clients:
+        client.close()
+    return here
 
 
 def _alike(here: ChatPrompt, asked: RemotePrompt, client: httpx.Client, model: str) -> bool:
