@@ -119,7 +119,8 @@ class Soak:
         found[record.kind].kill()
         wait = asyncio.to_thread(processes.wait_gone, ending, GONE_WITHIN_S)
         record.gone_s, record.left = await wait
-        app.process.poll()
+        if record.kind == "app":
+            await asyncio.to_thread(app.process.wait, READY_WITHIN_S)
         for orphan in find_orphans():  # found another way, by what is in their environment
             if orphan.app.pid == app.process.pid:
                 record.left += map(str, orphan.pids)

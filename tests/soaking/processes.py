@@ -47,7 +47,10 @@ def wait_gone(processes: list[psutil.Process], within_s: float) -> tuple[float, 
 
 
 def _lives(process: psutil.Process) -> bool:
+    """One whose first thread has ended is still there until its others have, too."""
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        if process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1:
+            return False
+        return process.is_running()
     except psutil.Error:
         return False
