@@ -207,6 +207,7 @@ async def test_a_killed_app_takes_the_engine_along_once_its_reaper_can(
     os.kill(reaper, signal.SIGSTOP)
     app.kill()
     app.wait()
+    app.stdout.close()
     (orphan,) = (one for one in find_orphans() if one.app.pid == app.pid)
     assert set(pids) <= set(orphan.pids) and orphan.resident_bytes > 100 * MIB
     os.kill(reaper, signal.SIGCONT)

@@ -116,8 +116,9 @@ class Soak:
     async def _strike(self, record: Record, app: App) -> None:
         found = processes.named(app.process.pid)
         ending = processes.below(found["app" if record.kind == "app" else "reaper"])
+        began = time.monotonic()
         found[record.kind].kill()
-        wait = asyncio.to_thread(processes.wait_gone, ending, GONE_WITHIN_S)
+        wait = asyncio.to_thread(processes.wait_gone, ending, began, GONE_WITHIN_S)
         record.gone_s, record.left = await wait
         if record.kind == "app":
             await asyncio.to_thread(app.process.wait, READY_WITHIN_S)

@@ -35,14 +35,15 @@ def below(process: psutil.Process) -> list[psutil.Process]:
     return [process, *process.children(recursive=True)]
 
 
-def wait_gone(processes: list[psutil.Process], within_s: float) -> tuple[float, list[str]]:
-    """How long it took, and what is left after ``within_s`` seconds."""
-    began = time.monotonic()
+def wait_gone(
+    processes: list[psutil.Process], began: float, within_s: float
+) -> tuple[float, list[str]]:
+    """How long it took since ``began``, and what is left after ``within_s`` seconds."""
     while True:
         left = [process for process in processes if _lives(process)]
         passed = time.monotonic() - began
         if not left or passed > within_s:
-            return passed, [f"{process.pid} {process.name()}" for process in left]
+            return passed, [str(process.pid) for process in left]
         time.sleep(0.02)
 
 
