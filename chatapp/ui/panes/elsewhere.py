@@ -19,8 +19,10 @@ from chatapp.pairs.drafters import DRAFTERS
 from chatapp.texts import Texts
 from chatapp.ui import number_format
 from chatapp.ui.render import render
+from chatapp.units import MIB
 
 NEWS_S = 60.0
+SHOWN_BYTES = 5 * MIB  # less would read 0.00 GB
 _NO_PLUGIN = "switch.plugin_elsewhere"
 
 
@@ -125,7 +127,11 @@ def _rows(texts: Texts, told: EngineMemory) -> list[tuple[str, int]]:
         "graphs": told.graph_bytes,
         "second_state": told.second_bytes,
     }
-    return [(texts(f"page.memory.part_{name}"), size) for name, size in sizes.items() if size]
+    return [
+        (texts(f"page.memory.part_{name}"), size)
+        for name, size in sizes.items()
+        if size and size >= SHOWN_BYTES
+    ]
 
 
 def _kv_used(texts: Texts, moment: Moment) -> str:

@@ -68,5 +68,6 @@ def foot(texts: Texts, status: EngineStatus) -> Markup:
     tree = texts("page.engine.tree", tree=status.tree) if status.tree else ""
     drafter = texts(f"drafter.{status.drafter}.name") if status.drafter in DRAFTERS else ""
     address = status.address.removeprefix("http://").removesuffix("/v1")
-    facts = [fact for fact in (drafter, tree, status.dtype, status.device, address) if fact]
+    told = (drafter, tree, status.dtype, status.device, address)
+    facts = [fact for fact in told if fact and fact != status.pair_name]
     return render("foot", texts, status=status, state=engine_state(texts, status), facts=facts)
