@@ -20,6 +20,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from chatapp import locations
+from tests.browser.hands import loaded
 
 BROWSER = os.environ.get("EAGLECHAT_BROWSER", "/usr/bin/chromium")
 PAIR = os.environ.get("EAGLECHAT_PAIR", "pocket")
@@ -212,7 +213,7 @@ def open_page(app: App, browser: Browser, errors: list[str]):
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
         page.goto(app.door + fragment)
-        page.wait_for_selector("#ec-first", state="detached")
+        loaded(page)
         return page
 
     yield opened

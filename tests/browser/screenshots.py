@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from chatapp import locations
 from chatapp.ui.panes.empty import examples
 from tests.browser.conftest import BROWSER, FLAGS, start_app
-from tests.browser.hands import ask, send, wait_for_end
+from tests.browser.hands import ask, empty, loaded, send, switch, wait_for_end
 
 WIDE, NARROW = (1440, 900), (390, 844)
 STEPS_SEEN = 12
@@ -51,7 +51,7 @@ def _open(browser: Browser, url: str, asked: argparse.Namespace) -> Page:
     )
     page.set_default_timeout(120_000)
     page.goto(url)
-    page.wait_for_selector("#ec-first", state="detached")
+    loaded(page)
     return page
 
 
@@ -62,11 +62,11 @@ def _talk(page: Page, language: str) -> None:
     first, second, third, fourth = examples(language)
     for number, prompt in enumerate([third, examples(other)[2], fourth]):
         if number == 1:
-            page.get_by_role("switch").click()
-            expect(page.get_by_role("switch")).to_have_attribute("aria-checked", "false")
+            switch(page).click()
+            expect(switch(page)).to_have_attribute("aria-checked", "false")
         ask(page, prompt)
         page.keyboard.press("Control+k")
-        expect(page.locator(".ec-empty")).to_be_visible()
+        expect(empty(page)).to_be_visible()
     ask(page, first)
     ask(page, examples(other)[0])
     send(page, second)

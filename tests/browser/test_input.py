@@ -8,32 +8,43 @@ from playwright.sync_api import Page, expect
 from chatapp import locations
 from chatapp.chat.store import Store
 from chatapp.domain import Role
-from tests.browser.hands import replies, send, wait_for_end, write
+from tests.browser.hands import (
+    asked,
+    box,
+    conversations,
+    empty,
+    loaded,
+    replies,
+    send,
+    sender,
+    wait_for_end,
+    write,
+)
 
 
 def test_enter_that_ends_a_composition_does_not_send(page: Page) -> None:
     """Through the browser's own input method interface, as a Chinese keyboard does it."""
-    page.locator("#ec-input").focus()
+    box(page).focus()
     ime = page.context.new_cdp_session(page)
     ime.send("Input.imeSetComposition", {"text": "你好", "selectionStart": 2, "selectionEnd": 2})
     enter = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 229}
     ime.send("Input.dispatchKeyEvent", {"type": "rawKeyDown", **enter})
     ime.send("Input.dispatchKeyEvent", {"type": "keyUp", **enter})
     ime.send("Input.insertText", {"text": "你好"})
-    expect(page.locator("#ec-input")).to_have_value("你好")
-    expect(page.locator(".ec-empty")).to_be_visible()
-    assert page.locator(".ec-user").count() == 0
+    expect(box(page)).to_have_value("你好")
+    expect(empty(page)).to_be_visible()
+    assert asked(page).count() == 0
     page.keyboard.press("Enter")
-    expect(page.locator(".ec-user")).to_have_text("你好")
+    expect(asked(page)).to_have_text("你好")
     wait_for_end(page, 1)
 
 
 def test_shift_enter_breaks_the_line(page: Page) -> None:
-    page.locator("#ec-input").press_sequentially("one")
+    box(page).press_sequentially("one")
     page.keyboard.press("Shift+Enter")
     page.keyboard.type("two")
-    expect(page.locator("#ec-input")).to_have_value("one\ntwo")
-    assert page.locator(".ec-user").count() == 0
+    expect(box(page)).to_have_value("one\ntwo")
+    assert asked(page).count() == 0
 
 
 @pytest.mark.parametrize(
@@ -49,25 +60,22 @@ def test_shift_enter_breaks_the_line(page: Page) -> None:
 def test_what_cannot_be_sent_is_said_and_stays_in_the_box(
     page: Page, text: str, words: str
 ) -> None:
-    page.evaluate(
-        "(text) => { const box = document.getElementById('ec-input'); box.value = text;"
+    box(page).evaluate(
+        "(box, text) => { box.value = text;"
         " box.dispatchEvent(new Event('input', { bubbles: true })); }",
         text,
     )
-    page.locator("#ec-send").click()
-    expect(page.locator("#ec-notice")).to_contain_text(words)
-    assert page.locator("#ec-input").input_value() == text
-    assert page.locator(".ec-user").count() == 0
+    sender(page).click()
+    expect(page.get_by_role("alert").filter(has_text=words)).to_be_visible()
+    assert box(page).input_value() == text
+    assert asked(page).count() == 0
     write(page, "")
 
 
 def test_control_characters_and_half_characters_are_sent_clean(page: Page) -> None:
-    page.evaluate(
-        r"(box) => { box.value = 'Hello\u0007\ud83d there\u0000'; }",
-        page.locator("#ec-input").element_handle(),
-    )
-    page.locator("#ec-send").click()
-    expect(page.locator(".ec-user")).to_have_text("Hello\ufffd there")
+    box(page).evaluate(r"(box) => { box.value = 'Hello\u0007\ud83d there\u0000'; }")
+    sender(page).click()
+    expect(asked(page)).to_have_text("Hello\ufffd there")
     wait_for_end(page, 1)
 
 
@@ -76,7 +84,7 @@ EVIL = "<img src=x onerror='window.ran=1'><script>window.ran=1</script> ${window
 
 def test_what_a_person_writes_is_text(page: Page) -> None:
     send(page, EVIL)
-    expect(page.locator(".ec-user")).to_have_text(EVIL)
+    expect(asked(page)).to_have_text(EVIL)
     expect(page.get_by_role("heading", level=1)).to_contain_text("<img")
     wait_for_end(page, 1)
     assert page.evaluate("window.ran") is None
@@ -95,22 +103,23 @@ def test_what_a_model_writes_is_text(page: Page, ready, reload) -> None:
     store.close()
     page.goto(f"{ready.url}#{conversation.id}")
     reload(page)
-    page.wait_for_selector("#ec-first", state="detached")
+    loaded(page)
     expect(replies(page)).to_have_count(1)
     expect(replies(page)).to_contain_text("<script>window.ran=1</script>")
-    for link in page.locator(".ec-reply a").all():
+    for link in replies(page).get_by_role("link").all():
         assert link.get_attribute("href").startswith("http")
     assert page.evaluate("window.ran") is None
-    assert page.locator(".ec-reply :is(img, script)").count() == 0
-    page.locator(".ec-item.is-current").hover()
-    page.locator(".ec-item.is-current [data-dialog=remove]").click()
-    page.locator("#ec-remove").get_by_role("button", name="Delete").click()
-    expect(page.locator(".ec-empty")).to_be_visible()
+    assert replies(page).locator(":is(img, script)").count() == 0
+    row = conversations(page).filter(has=page.locator("[aria-current=true]"))
+    row.hover()
+    row.get_by_role("button", name="Delete").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(empty(page)).to_be_visible()
     assert page.evaluate("window.ran") is None
 
 
 def test_a_draft_survives_a_reload(page: Page, reload) -> None:
     write(page, "half a thou")
     reload(page)
-    page.wait_for_selector("#ec-first", state="detached")
-    expect(page.locator("#ec-input")).to_have_value("half a thou")
+    loaded(page)
+    expect(box(page)).to_have_value("half a thou")

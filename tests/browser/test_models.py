@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.conftest import App, start_app
+from tests.browser.hands import box, loaded, look, named
 from tests.browser.test_page import CONTRAST
 from tests.fakes.hub import Hub, serve
 from tests.fakes.toy_pair import draft_files, target_files
-
-PUBLISHED = '[data-pair="published"]'
 
 
 @pytest.fixture(scope="module")
@@ -42,26 +41,29 @@ def lone(lone_app: App, browser: Browser) -> Iterator[Page]:
         page = context.new_page()
         page.set_default_timeout(60_000)
         page.goto(lone_app.door)
-        page.wait_for_selector("#ec-first", state="detached")
+        loaded(page)
         models(page)
         yield page
 
 
 def models(page: Page) -> None:
-    page.locator('.ec-tabs [data-view="models"]').click()
-    expect(page.locator(".ec-models")).to_be_visible()
+    look(page, "Models")
+    expect(pane(page)).to_be_visible()
+
+
+def pane(page: Page) -> Locator:
+    return page.get_by_role("region", name=named("models.title"))
 
 
 def test_a_card_is_tried_out(lone: Page) -> None:
     card = lone.get_by_label("Card")
     card.select_option("24")
-    sentence = lone.locator(".ec-conclusion").first
-    expect(sentence).to_contain_text("It fits")
+    expect(pane(lone)).to_contain_text("It fits")
     card.select_option("8")
-    expect(sentence).to_contain_text("It does not fit")
-    expect(lone.locator(".ec-notes")).to_contain_text("The pair small fits")
+    expect(pane(lone)).to_contain_text("It does not fit")
+    expect(pane(lone)).to_contain_text("The pair small fits")
     card.select_option("")
-    expect(sentence).to_contain_text("It fits")
+    expect(pane(lone)).to_contain_text("It fits")
 
 
 def test_what_cannot_be_done_is_said_where_it_was_asked_for(lone: Page) -> None:
@@ -70,55 +72,55 @@ def test_what_cannot_be_done_is_said_where_it_was_asked_for(lone: Page) -> None:
     notice = lone.get_by_role("alert")
     expect(notice).to_be_visible()
     expect(notice).to_contain_text("nonsense cannot be downloaded")
-    expect(lone.locator("#ec-input")).to_be_hidden()
-    lone.locator('.ec-tabs [data-view="compare"]').click()
+    expect(box(lone)).to_be_hidden()
+    look(lone, "Compare")
     expect(notice).to_be_hidden()
 
 
 def test_a_download_is_watched_paused_and_finished(lone: Page, hub: Hub) -> None:
-    pair = lone.locator(PUBLISHED)
+    pair = lone.get_by_role("listitem").filter(has_text="Eagle3-Qwen3-4B-Instruct-2507-zh")
     expect(pair).to_contain_text("about 8.5 GB to download")
     pair.get_by_role("button", name="Download").click()
     expect(pair.get_by_role("progressbar")).to_be_visible()
-    expect(pair.locator(".ec-status")).to_contain_text("MB")
+    expect(pair.get_by_role("status")).to_contain_text("MB")
     pair.get_by_role("button", name="Pause").click()
-    expect(pair.locator(".ec-status")).to_contain_text("paused")
+    expect(pair.get_by_role("status")).to_contain_text("paused")
     hub.delay_s = 0
     pair.get_by_role("button", name="Go on").click()
     expect(pair.get_by_role("button", name="Use this pair")).to_be_visible()
     expect(pair).to_contain_text("here")
-    assert lone.locator("#ec-input").count() == 1, "the conversation is a click away"
+    look(lone, "Chat")
+    expect(box(lone)).to_be_visible()
 
 
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
 def test_all_of_it_can_be_read(lone: Page, theme: str) -> None:
     lone.get_by_role("button", name=theme).click()
-    expect(lone.locator(".ec-ledger")).to_be_visible()
+    expect(pane(lone).get_by_role("table")).to_be_visible()
     assert lone.evaluate(CONTRAST) == []
 
 
 def test_it_fits_a_narrow_page_and_speaks_chinese(lone: Page) -> None:
     lone.get_by_role("button", name="中文").click()
-    expect(lone.locator(".ec-models")).to_contain_text("显存预算")
+    expect(pane(lone)).to_contain_text("显存预算")
     lone.set_viewport_size({"width": 390, "height": 844})
     assert lone.evaluate("document.documentElement.scrollWidth") <= 390
     lone.set_viewport_size({"width": 1280, "height": 800})
     lone.get_by_role("button", name="English").click()
-    expect(lone.locator(".ec-models")).to_contain_text("Memory plan")
+    expect(pane(lone)).to_contain_text("Memory plan")
 
 
 def test_the_command_of_the_running_engine(page: Page) -> None:
     models(page)
-    command = page.locator(".ec-command").first
+    command = pane(page).get_by_role("code").filter(has_text="sglang.launch_server")
     expect(command).to_contain_text("sglang.launch_server")
     expect(command).to_contain_text('--api-key "$EAGLECHAT_KEY"')
-    button = page.locator(".ec-command + .ec-after [data-copy]").first
-    button.click()
-    expect(button).to_have_text("Copied")
+    pane(page).get_by_role("button", name="Copy", exact=True).first.click()
+    expect(pane(page).get_by_role("button", name="Copied")).to_be_visible()
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied == command.inner_text()
-    row = page.locator('.ec-ledger [data-row="engine"] td').nth(1)
-    expect(row).not_to_have_text("—")
-    expect(page.locator(".ec-graph svg")).to_be_visible()
-    page.locator('.ec-tabs [data-view="chat"]').click()
-    expect(page.locator("#ec-input")).to_be_visible()
+    row = pane(page).get_by_role("row").filter(has_text="engine in all")
+    expect(row.get_by_role("cell").nth(1)).not_to_have_text("—")
+    expect(pane(page).get_by_role("img", name="minutes")).to_be_visible()
+    look(page, "Chat")
+    expect(box(page)).to_be_visible()

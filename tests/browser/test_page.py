@@ -12,7 +12,26 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import App, engine_held_back, start_app
-from tests.browser.hands import SHORT, ask, patience
+from tests.browser.hands import (
+    SHORT,
+    ask,
+    asked,
+    box,
+    conversations,
+    evidence,
+    live,
+    loaded,
+    memory,
+    opener,
+    panel,
+    patience,
+    rail,
+    replies,
+    sender,
+    strip,
+    switch,
+    write,
+)
 
 BACKGROUND = "getComputedStyle(document.body).backgroundColor"
 
@@ -22,7 +41,7 @@ def test_no_request_leaves_the_machine(ready, open_page, reload) -> None:
     hosts = []
     page.context.on("request", lambda request: hosts.append(urlsplit(request.url)))
     reload(page)
-    page.wait_for_selector("#ec-first", state="detached")
+    loaded(page)
     ask(page, "Show me a link and an image")
     assert hosts and {url.hostname for url in hosts if url.scheme != "data"} == {"127.0.0.1"}
     assert page.evaluate("Object.keys(localStorage).filter((key) => key.includes('gradio'))") == []
@@ -44,8 +63,8 @@ def test_nothing_of_gradios_own_is_seen(page: Page) -> None:
 def test_the_language_changes_at_once_and_is_kept(page: Page, open_page) -> None:
     page.get_by_role("button", name="中文").click()
     expect(page.get_by_role("button", name="发送")).to_be_visible()
-    expect(page.get_by_role("switch")).to_contain_text("推测解码 开")
-    expect(page.locator("#ec-foot")).to_contain_text("引擎就绪")
+    expect(switch(page)).to_contain_text("推测解码 开")
+    expect(page.get_by_text("引擎就绪").first).to_be_visible()
     assert page.locator("html").get_attribute("lang") == "zh-CN"
     other = open_page()
     expect(other.get_by_role("button", name="发送")).to_be_visible()
@@ -68,7 +87,7 @@ def test_light_and_dark_are_chosen_and_kept(page: Page, reload) -> None:
     page.wait_for_function(f"(light) => {BACKGROUND} !== light", arg=light)
     expect(page.get_by_role("button", name="Dark")).to_have_attribute("aria-pressed", "true")
     reload(page)
-    page.wait_for_selector("#ec-first", state="detached")
+    loaded(page)
     assert page.evaluate(BACKGROUND) != light
     page.get_by_role("button", name="Light", exact=True).click()
     page.wait_for_function(f"(light) => {BACKGROUND} === light", arg=light)
@@ -106,7 +125,7 @@ def test_all_text_can_be_read(page: Page, theme: str) -> None:
     page.get_by_role("button", name=theme, exact=True).click()
     expect(page.locator("html")).to_have_attribute("data-theme", theme.lower())
     ask(page, SHORT)
-    page.get_by_role("switch").click()
+    switch(page).click()
     ask(page, SHORT)
     assert page.evaluate(CONTRAST) == []
 
@@ -115,20 +134,19 @@ def test_a_narrow_page(ready, open_page) -> None:
     page = open_page(size=(390, 844))
     ask(page, SHORT)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    strip = page.locator(".ec-strip")
-    expect(strip).to_contain_text("tok/s")
-    expect(page.locator("#ec-strip-memory")).to_contain_text("GB")
-    expect(page.locator("#ec-right")).to_be_hidden()
-    strip.click()
-    expect(page.locator("#ec-right")).to_be_visible()
-    strip.click()
-    expect(page.locator("#ec-left")).to_be_hidden()
+    expect(strip(page)).to_contain_text("tok/s")
+    expect(page.get_by_text(re.compile(r"^memory .*GB$"))).to_be_visible()
+    expect(panel(page)).to_be_hidden()
+    strip(page).click()
+    expect(panel(page)).to_be_visible()
+    strip(page).click()
+    expect(rail(page)).to_be_hidden()
     page.get_by_role("button", name="Open the list of conversations").click()
-    expect(page.locator("#ec-left")).to_be_visible()
-    page.locator(".ec-list .ec-open").first.click()
-    expect(page.locator("#ec-left")).to_be_hidden()
-    box = page.locator("#ec-writing").bounding_box()
-    assert box["y"] + box["height"] <= 844
+    expect(rail(page)).to_be_visible()
+    opener(conversations(page).first).click()
+    expect(rail(page)).to_be_hidden()
+    place = sender(page).bounding_box()
+    assert place["y"] + place["height"] <= 844
 
 
 NOT_REACHED = """() => [...document.querySelectorAll('#ec-shell :is(button, summary, textarea)')]
@@ -144,9 +162,9 @@ NOT_REACHED = """() => [...document.querySelectorAll('#ec-shell :is(button, summ
 
 def test_the_keyboard_reaches_everything_and_shows_where_it_is(page: Page) -> None:
     ask(page, SHORT)
-    page.locator("#ec-input").focus()
+    box(page).focus()
     page.keyboard.press("Tab")
-    expect(page.get_by_role("switch")).to_be_focused()
+    expect(switch(page)).to_be_focused()
     assert page.evaluate(NOT_REACHED) == []
 
 
@@ -159,7 +177,7 @@ def test_the_memory_is_sampled_every_second(page: Page) -> None:
     gaps = [after - before for before, after in zip(beats[-4:], beats[-3:], strict=False)]
     assert max(gaps) < 3
     for name in ("main", "scheduler", "detokenizer"):
-        expect(page.locator("#ec-memory")).to_contain_text(f"Engine, {name}")
+        expect(memory(page)).to_contain_text(f"Engine, {name}")
 
 
 def test_the_page_is_there_long_before_the_engine(browser, tmp_path: Path) -> None:
@@ -171,16 +189,16 @@ def test_the_page_is_there_long_before_the_engine(browser, tmp_path: Path) -> No
         page = browser.new_page()
         with engine_held_back(app):
             page.goto(app.door, wait_until="commit")
-            page.locator("#ec-input").fill("early")
+            write(page, "early")
             took = time.monotonic() - started
             page.keyboard.press("Enter")
-            expect(page.locator("#ec-pane-transcript .ec-user")).to_have_text("early")
-            expect(page.locator("#ec-pane-live .ec-note")).to_contain_text("Kept.")
-            expect(page.locator("#ec-input")).to_have_value("")
+            expect(asked(page)).to_have_text("early")
+            expect(live(page)).to_contain_text("Kept.")
+            expect(box(page)).to_have_value("")
             assert "is-ready" not in app.pulse()["foot"]
         app.wait("ready")
-        expect(page.locator("#ec-pane-transcript .ec-evidence")).to_contain_text("tok/s")
-        expect(page.locator("#ec-pane-transcript .ec-user")).to_have_count(1)
+        expect(evidence(replies(page))).to_contain_text("tok/s")
+        expect(asked(page)).to_have_count(1)
         resident = psutil.Process(app.process.pid).memory_info().rss
         print(f"usable after {took:.2f} s, {resident / 1e6:.0f} MB")
         assert took < 2 * patience()

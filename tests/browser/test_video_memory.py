@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, Page, expect
 from chatapp.units import MIB
 from tests.app_on_card import Says
 from tests.browser.conftest import App, scheduler, start_app
-from tests.browser.hands import SHORT, ask
+from tests.browser.hands import SHORT, ask, loaded, memory, strip
 from tests.fakes.nvml import Card, Driver
 
 OTHER = Card("NVIDIA RTX A2000 12GB", 12282 * MIB, 300 * MIB)
@@ -31,13 +31,13 @@ class Desk:
 
     def __init__(self, app: App, page: Page, path: Path) -> None:
         self.app, self.page, self._path = app, page, path
-        self.memory = page.locator("#ec-memory .ec-memory").first
+        self.memory = memory(page)
 
     def say(self, card: Card, kv: float | None = None) -> None:
         Says(Driver([OTHER, card]), kv=kv).write(self._path)
 
     def rows(self) -> list[str]:
-        return self.memory.locator("dt").all_inner_texts()
+        return self.memory.get_by_role("term").all_inner_texts()
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def desk(tmp_path: Path, browser: Browser, errors: list[str]) -> Iterator[Desk]:
         page.set_default_timeout(60_000)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(app.door)
-        page.wait_for_selector("#ec-first", state="detached")
+        loaded(page)
         yield Desk(app, page, path)
         page.close()
     finally:
@@ -94,25 +94,26 @@ def test_from_the_start_to_a_lost_driver_and_back(desk: Desk) -> None:
     desk.say(replace(idle, degrees=67, watts=341.0, utilisation=94))
     ask(page, SHORT)  # it streams as ever while the card is watched
     expect(memory).to_contain_text("94%")
-    expect(memory.locator(".ec-course polyline").first).to_be_attached()
+    expect(memory).to_contain_text("Last 5 minutes")
 
     desk.say(replace(idle, used=24000 * MIB), kv=0.96)
     expect(memory).to_contain_text("Hardly any video memory is free")
     expect(memory).to_contain_text("The KV cache is nearly full")
+    warned = memory.get_by_role("heading", name="Video memory").locator("em")
+    usual = page.get_by_role("region", name="Memory", exact=True).locator("summary em")
     amber, muted = (
-        page.locator(place).first.evaluate("node => getComputedStyle(node).color")
-        for place in ("#ec-memory h2 em.is-amber", "#ec-memory summary em")
+        place.evaluate("node => getComputedStyle(node).color") for place in (warned, usual)
     )
     assert amber != muted
 
     desk.say(replace(idle, code=pynvml.NVML_ERROR_GPU_IS_LOST))
     expect(memory).to_contain_text("The driver does not answer")
-    expect(memory.locator("dt")).to_have_count(0)
+    expect(memory.get_by_role("term")).to_have_count(0)
     page.set_viewport_size({"width": 390, "height": 844})
-    expect(page.locator("#ec-strip-memory")).to_have_text("VRAM unknown")
+    expect(page.get_by_text("VRAM unknown", exact=True)).to_be_visible()
     desk.say(idle, kv=0.0)
-    expect(page.locator("#ec-strip-memory")).to_have_text("VRAM 17.6 / 24.0 GB")
-    page.locator(".ec-strip").first.click()
+    expect(page.get_by_text("VRAM 17.6 / 24.0 GB", exact=True)).to_be_visible()
+    strip(page).click()
     expect(memory).to_contain_text("KV cache 0% in use")
     panel = page.locator("#ec-right").evaluate("node => [node.scrollWidth, node.clientWidth]")
     assert panel[0] <= panel[1], "nothing of it is wider than the page"
