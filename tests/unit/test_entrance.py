@@ -138,4 +138,4 @@ def test_every_answer_tells_the_browser_to_be_strict(client: TestClient) -> None
     for answered in (client.get("/"), client.get("/x"), client.get("/?key=the+key")):
         assert "frame-ancestors 'none'" in answered.headers["content-security-policy"]
         assert answered.headers["x-content-type-options"] == "nosniff"
-        assert answered.headers["referrer-policy"] == "no-referrer"
+        assert answered.headers["referrer-policy"] == "same-origin"
