@@ -28,12 +28,17 @@ def filling(words: Sequence[int], context: int, tree: Tree, sides: Sequence[bool
 
 
 def check_full(raw: Raw, plain_raw: Raw, jobs: Sequence[Job]) -> None:
-    """All at once they say what an engine without a draft says, and no more is allowed."""
+    """They say what an engine without a draft says, and no more is allowed."""
+    check_texts(raw, plain_raw, jobs)
+    more = {"max_new_tokens": jobs[0].parameters["max_new_tokens"] + 1}
+    assert raw.refuses(replace(jobs[0], parameters=more))
+
+
+def check_texts(raw: Raw, plain_raw: Raw, jobs: Sequence[Job]) -> None:
+    """All at once they say what an engine without a draft says."""
     answers = raw.answers(jobs, at_once=len(jobs))
     wanted = plain_raw.answers(jobs, at_once=len(jobs))
     for job, answer, expected in zip(jobs, answers, wanted, strict=True):
         assert answer["output_ids"] == expected["output_ids"]
         assert answer["meta_info"]["completion_tokens"] == job.parameters["max_new_tokens"]
         assert answer["meta_info"]["speculation"]["on"] is job.speculation
-    more = {"max_new_tokens": jobs[0].parameters["max_new_tokens"] + 1}
-    assert raw.refuses(replace(jobs[0], parameters=more))

@@ -9,7 +9,7 @@ import pytest
 
 from chatapp.domain import Pair, Role, Tree
 from chatapp.pairs.locate import drafted_by
-from tests.engine.context_end import SIDES, check_full, filling
+from tests.engine.context_end import SIDES, check_texts, filling
 from tests.engine.raw import Job, Raw
 from tests.engine.test_counts import recompute
 from tests.engine.test_lossless import EN, LONG, MIXED, ZH, differing
@@ -59,8 +59,9 @@ def test_greedy_text_is_that_of_an_engine_without_a_drafter(ngram, jobs, without
 
 
 def test_it_holds_to_the_last_token_of_the_context(ngram, plain_raw, jobs):
+    """The last that the app uses: SGLang itself keeps nothing back for NGRAM."""
     words = [token for job in jobs * 4 for token in job.ids]
-    check_full(ngram, plain_raw, filling(words, 512, ngram.tree, SIDES["mixed"]))
+    check_texts(ngram, plain_raw, filling(words, 512, ngram.tree, SIDES["mixed"]))
 
 
 def test_what_was_written_before_is_drafted(ngram, prompt):
