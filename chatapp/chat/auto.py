@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from chatapp.chat.evidence import Evidence, EvidenceReader
+from chatapp.chat.evidence_reader import Evidence, EvidenceReader
 from chatapp.chat.store import Store
 from chatapp.domain import AutoChoice, Conversation, Message
 from chatapp.measure.compare.arms import Setting

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from sqlite3 import Row
 
+from chatapp.chat.full_text import first_hit, question
 from chatapp.chat.store import Store
-from chatapp.chat.words import first_hit, question
 from chatapp.domain import Role
 
 _BEFORE, _AFTER = 24, 96

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chatapp.chat.evidence import Evidence, EvidenceReader
+from chatapp.chat.evidence_reader import Evidence, EvidenceReader
 from chatapp.chat.store import Store
 from chatapp.domain import Conversation, Message
 

@@ -22,8 +22,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from chatapp.chat.full_text import searchable
 from chatapp.chat.migrations import migrate, newest
-from chatapp.chat.words import searchable
 from chatapp.domain import (
     AutoChoice,
     Conversation,

@@ -14,8 +14,8 @@ from argparse import Namespace
 from pathlib import Path
 
 from chatapp import locations
-from chatapp.application.experiments import mt_bench, reports
-from chatapp.application.experiments.mt_bench import MtBenchState
+from chatapp.application.experiments import mt_bench_run, reports
+from chatapp.application.experiments.mt_bench_run import MtBenchState
 from chatapp.chat.messages import cells as width
 from chatapp.commands.bench_engines import measured
 from chatapp.commands.json_output import print_json
@@ -62,7 +62,7 @@ async def _measure(
 ) -> MtBenchReport:
     async with measured(arguments, settings, show.say) as engines:
         job = job_of(arguments, engines.setting().pair)
-        return await mt_bench.run(job, engines, folder, show)
+        return await mt_bench_run.run(job, engines, folder, show)
 
 
 def job_of(arguments: Namespace, pair_name: str) -> Job:
@@ -72,7 +72,7 @@ def job_of(arguments: Namespace, pair_name: str) -> Job:
         max_tokens=getattr(arguments, "max_tokens", MAX_TOKENS),
         seed=getattr(arguments, "seed", None),
     )
-    return mt_bench.job_of(
+    return mt_bench_run.job_of(
         files or own_sets(pair_name),
         sampling,
         parallel=getattr(arguments, "parallel", (1,)),

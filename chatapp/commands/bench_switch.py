@@ -10,8 +10,8 @@ import asyncio
 import sys
 from argparse import Namespace
 
-from chatapp.application.experiments import switch
-from chatapp.application.experiments.switch import SwitchState
+from chatapp.application.experiments import switch_run
+from chatapp.application.experiments.switch_run import SwitchState
 from chatapp.commands.bench_engines import own_engines
 from chatapp.commands.json_output import print_json
 from chatapp.measure.bench import switch_report
@@ -31,11 +31,11 @@ def main(arguments: Namespace, settings: Settings) -> int:
         elif not state.switch:
             say("no_switch")
 
-    rounds = getattr(arguments, "rounds", switch.ROUNDS)
-    tokens = getattr(arguments, "max_tokens", switch.MAX_TOKENS)
+    rounds = getattr(arguments, "rounds", switch_run.ROUNDS)
+    tokens = getattr(arguments, "max_tokens", switch_run.MAX_TOKENS)
     engines = own_engines(arguments, settings)
     say("starting", pair=engines.pair.name, tree=engines.pair.tree)
-    report = asyncio.run(switch.run(engines, rounds, tokens, show))
+    report = asyncio.run(switch_run.run(engines, rounds, tokens, show))
     if arguments.json:
         print_json(switch_report.as_json(report))
     else:

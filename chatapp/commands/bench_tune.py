@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from chatapp import locations
-from chatapp.application.experiments import tune
+from chatapp.application.experiments import tune_run
 from chatapp.application.experiments.engines import TemporaryEngines
-from chatapp.application.experiments.tune import TuneState
+from chatapp.application.experiments.tune_run import TuneState
 from chatapp.chat.store import Store
 from chatapp.commands.bench_engines import own_engines
 from chatapp.commands.json_output import print_json
@@ -34,18 +34,18 @@ def main(arguments: Namespace, settings: Settings) -> int:
         raise UsageError("tune_app_runs")
     store = Store(locations.store(settings.data_dir), settle=False)
     engines = own_engines(arguments, settings, show.say)
-    tokens = getattr(arguments, "max_tokens", tune.MAX_TOKENS)
-    prompts = tune.encoded(engines.prompt(), _prompts(arguments, engines, store), tokens)
+    tokens = getattr(arguments, "max_tokens", tune_run.MAX_TOKENS)
+    prompts = tune_run.encoded(engines.prompt(), _prompts(arguments, engines, store), tokens)
     trees = getattr(arguments, "trees", ())
     folder = locations.bench(settings.data_dir)
     try:
-        asyncio.run(tune.run(engines, prompts, trees, tokens, folder, show))
+        asyncio.run(tune_run.run(engines, prompts, trees, tokens, folder, show))
     except KeyboardInterrupt:
         show.say("interrupted")
     _report(arguments, show)
     if show.state.landscape is not None and show.state.landscape.worth_changing:
         if getattr(arguments, "apply", False):
-            show.say("applied", tree=tune.keep_best(store, show.state))
+            show.say("applied", tree=tune_run.keep_best(store, show.state))
         else:
             show.say("how_to_apply")
     return 0
@@ -53,10 +53,10 @@ def main(arguments: Namespace, settings: Settings) -> int:
 
 def _prompts(arguments: Namespace, engines: TemporaryEngines, store: Store) -> list[str]:
     """From the files given; else the newest own prompts, and what the project brings."""
-    wanted = getattr(arguments, "limit", tune.PROMPTS)
+    wanted = getattr(arguments, "limit", tune_run.PROMPTS)
     files = [Path(name) for name in getattr(arguments, "questions", ())]
     own = [] if files else store.recent_prompts(wanted)
-    return tune.prompts_of(own, files or own_sets(engines.pair.name), wanted)
+    return tune_run.prompts_of(own, files or own_sets(engines.pair.name), wanted)
 
 
 def _report(arguments: Namespace, show: _Show) -> None:
@@ -64,7 +64,7 @@ def _report(arguments: Namespace, show: _Show) -> None:
     if landscape is None:
         return
     if arguments.json:
-        print_json(tune_report.document(landscape, tune.now()))
+        print_json(tune_report.document(landscape, tune_run.now()))
         return
     print(tune_report.bars(landscape, show.texts))
     print(tune_report.conclusion(landscape, show.texts))

@@ -2,7 +2,7 @@
 
 SGLang calls :func:`activate` in each of them (entry point group
 ``sglang.srt.plugins``). Rooms: ``switch`` (speculation on or off per request), with a
-module for each drafter (``eagle3``; ``ngram`` and its ``ngram_table``);
+module for each drafter (``eagle3_hooks``; ``ngram_hooks`` and its ``ngram_table``);
 ``lengths`` (of sequences, known on the host while it is off),
 ``counts`` (exact counts on every chunk), ``attention``, ``backend`` and ``cpu_kernels``
 (drafting and verifying on any CPU), ``sampling`` (temperature and seeds with speculation on

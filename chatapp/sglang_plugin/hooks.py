@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from chatapp.sglang_plugin import (
     counts,
-    eagle3,
+    eagle3_hooks,
     lengths,
-    ngram,
+    ngram_hooks,
     redaction,
     report,
     sampling,
@@ -130,8 +130,8 @@ FEATURES = {
     "redaction": Feature(REDACTION),
     "cpu_attention": Feature(CPU_ATTENTION, take_over_torch_native, cpu_only=True),
     "cpu_sampling": Feature(CPU_SAMPLING, cpu_only=True),
-    "eagle3": Feature(eagle3.HOOKS),
-    "cpu_eagle3": Feature(eagle3.CPU_HOOKS, cpu_only=True),
-    "ngram": Feature(ngram.HOOKS),
-    "cpu_ngram": Feature(ngram.CPU_HOOKS, cpu_only=True),
+    "eagle3": Feature(eagle3_hooks.HOOKS),
+    "cpu_eagle3": Feature(eagle3_hooks.CPU_HOOKS, cpu_only=True),
+    "ngram": Feature(ngram_hooks.HOOKS),
+    "cpu_ngram": Feature(ngram_hooks.CPU_HOOKS, cpu_only=True),
 }

@@ -11,8 +11,8 @@ from typing import Any
 from markupsafe import Markup
 
 from chatapp import locations
-from chatapp.application.experiments import mt_bench, reports, tune
-from chatapp.application.experiments.compare import plan_of, plan_of_text
+from chatapp.application.experiments import mt_bench_run, reports, tune_run
+from chatapp.application.experiments.compare_run import plan_of, plan_of_text
 from chatapp.application.experiments.experiments import Experiments, Kind
 from chatapp.application.latest import Reader
 from chatapp.chat.store import Store
@@ -135,10 +135,10 @@ class ExperimentsPage:
             yield view
 
     async def _tune(self, bench: ExperimentForms, payload: Payload) -> Views:
-        own = self._store.recent_prompts(tune.PROMPTS)
-        prompts = tune.prompts_of(own, self._files(bench.benchmark), tune.PROMPTS)
-        encoded = tune.encoded(self._experiments.prompt(), prompts, tune.MAX_TOKENS)
-        self._experiments.tune(encoded, (), tune.MAX_TOKENS)
+        own = self._store.recent_prompts(tune_run.PROMPTS)
+        prompts = tune_run.prompts_of(own, self._files(bench.benchmark), tune_run.PROMPTS)
+        encoded = tune_run.encoded(self._experiments.prompt(), prompts, tune_run.MAX_TOKENS)
+        self._experiments.tune(encoded, (), tune_run.MAX_TOKENS)
         async for view in self._follow(bench, "tune"):
             yield view
 
@@ -203,7 +203,7 @@ class ExperimentsPage:
         return reports.question_files(chosen, self._folder)
 
     def _job(self, form: benchmark.BenchmarkForm) -> Job:
-        return mt_bench.job_of(
+        return mt_bench_run.job_of(
             self._files(form),
             Sampling(max_tokens=form.tokens),
             parallel=tuple(int(part) for part in form.parallel.split(",")),

@@ -16,7 +16,7 @@ import pytest
 
 from chatapp import locations
 from chatapp.application.engine_manager import EngineManager
-from chatapp.application.experiments import compare
+from chatapp.application.experiments import compare_run
 from chatapp.application.experiments.engines import AppEngines
 from chatapp.application.live_replies import LiveReplies
 from chatapp.chat.comparisons import Comparisons
@@ -119,9 +119,9 @@ async def test_a_conversation_and_a_comparison(engine: LocalEngine, data_dir: Pa
         figures = ended.reply.figures
         assert figures and figures.speculation is speculation and figures.tokens_per_second
         assert sum(figures.step_lengths) == (figures.completion_tokens - 1) * speculation
-    plan = compare.plan_of_text(manager.prompt(), "What are you?", 1, 40, 0.0)
+    plan = compare_run.plan_of_text(manager.prompt(), "What are you?", 1, 40, 0.0)
     engines, kept = AppEngines(manager, settings, lambda: False), Comparisons(store)
-    await compare.run(plan, engines, kept, lambda _: None)
+    await compare_run.run(plan, engines, kept, lambda _: None)
     one = kept.one(kept.all(1)[0].id)
     assert summarise(one).identical == 1 and summarise(one).on.accept_length > 1.5
     assert one.setting.machine == manager.status().elsewhere.host

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from chatapp.application.experiments.switch import prompts_for
+from chatapp.application.experiments.switch_run import prompts_for
 from chatapp.domain import Pair, Sampling
 from chatapp.engine.process.local_engine import LocalEngine
 from chatapp.engine.prompt import ChatPrompt

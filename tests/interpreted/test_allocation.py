@@ -15,7 +15,7 @@ from sglang.srt.runtime_context import get_context
 from sglang.srt.speculative.eagle_utils import eagle_prepare_for_decode
 
 from chatapp.domain import Tree
-from chatapp.sglang_plugin import eagle3
+from chatapp.sglang_plugin import eagle3_hooks
 from tests.interpreted.conftest import CONTEXT
 
 ROWS = (1, 3, 4, 6)  # of the table; what is between and after them is nobody's
@@ -63,7 +63,7 @@ def decode_batch(committed: list[int], allocated: list[int], sides: list[bool]):
 def prepare(batch, tree: Tree) -> None:
     worker = SimpleNamespace(apply_runtime_state=apply)
     both = SimpleNamespace(worker=worker, on=(tree.steps, tree.draft_tokens), off=(0, 1))
-    eagle3.EagleSwitch.activate(both, batch)
+    eagle3_hooks.EagleSwitch.activate(both, batch)
     eagle_prepare_for_decode(batch)
 
 

@@ -18,7 +18,7 @@ from sglang.srt.model_executor.forward_batch_info import ForwardMode
 from sglang.srt.speculative.eagle_info import EagleVerifyInput
 from sglang.srt.speculative.eagle_worker_v2 import EAGLEWorkerV2
 
-from chatapp.sglang_plugin import eagle3
+from chatapp.sglang_plugin import eagle3_hooks
 
 LENGTHS = [7, 300, 1]
 
@@ -98,7 +98,7 @@ def capture(topk: int) -> Wrapper:
         "flashinfer_kv_cache_dtype": torch.float16,
         "use_sliding_window_kv_pool": False,
     }
-    spec = eagle3.name_a_chain(one_token(topk), None, 3)
+    spec = eagle3_hooks.name_a_chain(one_token(topk), None, 3)
     made = SimpleNamespace(
         batch_size=3,
         req_pool_indices=torch.zeros(3),
@@ -138,7 +138,7 @@ def test_a_step_with_speculation_off_is_planned_without_the_device(topk, monkeyp
     monkeypatch.setattr(
         pack_verify_mask, "pack_verify_mask_into", lambda *given, **named: packed.append(named)
     )
-    with eagle3.captured_for_one_token():
+    with eagle3_hooks.captured_for_one_token():
         wrapper = capture(topk)
     assert wrapper.begin_forward.func is flashinfer.fast_prefill_plan
     given = plan(wrapper, topk)

@@ -16,7 +16,7 @@ from sglang.srt.speculative import eagle_worker_v2 as module
 from torch.nn import Module
 
 from chatapp.domain import Tree
-from chatapp.sglang_plugin import eagle3
+from chatapp.sglang_plugin import eagle3_hooks
 
 
 @dataclass
@@ -62,7 +62,7 @@ def captures(monkeypatch: pytest.MonkeyPatch) -> Captures:
     for name in ("draft_pp_context", "draft_tp_context", "speculative_moe_backend_context"):
         monkeypatch.setattr(module, name, lambda *_: nullcontext())
     monkeypatch.setattr(module, "speculative_moe_a2a_backend_context", nullcontext)
-    monkeypatch.setattr(eagle3, "current", None)
+    monkeypatch.setattr(eagle3_hooks, "current", None)
     return made
 
 
@@ -136,7 +136,9 @@ def started(worker: module.EAGLEWorkerV2, captures: Captures) -> None:
     scheduler = SimpleNamespace(
         tp_worker=SimpleNamespace(init_cuda_graphs=capture_target),
         draft_worker=SimpleNamespace(
-            init_cuda_graphs=lambda: eagle3.build(module.EAGLEWorkerV2.init_cuda_graphs, worker)
+            init_cuda_graphs=lambda: eagle3_hooks.build(
+                module.EAGLEWorkerV2.init_cuda_graphs, worker
+            )
         ),
     )
     Scheduler.init_all_cuda_graphs(scheduler)
@@ -186,7 +188,7 @@ def test_what_is_captured_and_in_which_order(captures: Captures, tree: Tree) -> 
 def test_building_leaves_the_worker_as_it_was(captures: Captures, tree: Tree) -> None:
     worker = make_worker(tree)
     started(worker, captures)
-    now, on = held(worker), eagle3.current.on
+    now, on = held(worker), eagle3_hooks.current.on
     assert (now["steps"], now["tokens"]) == (tree.steps, tree.draft_tokens)
     assert now["target attention"].name == "first" and now["target graphs"].kind == "target"
     assert now["draft graphs"].kind == "draft" and now["catch-up graphs"].kind == "catch-up"
@@ -198,8 +200,8 @@ def test_building_leaves_the_worker_as_it_was(captures: Captures, tree: Tree) ->
 def test_states_change_hands_as_a_whole(captures: Captures, tree: Tree) -> None:
     worker = make_worker(tree)
     started(worker, captures)
-    both, on = eagle3.current, held(worker)
-    eagle3.activate_before_allocation(batch(False, False))
+    both, on = eagle3_hooks.current, held(worker)
+    eagle3_hooks.activate_before_allocation(batch(False, False))
     off = held(worker)
     assert {off[name] for name in ("steps", "draft's steps", "known steps")} == {0}
     assert {off[name] for name in ("tokens", "draft's tokens", "known tokens")} == {1}
@@ -210,8 +212,8 @@ def test_states_change_hands_as_a_whole(captures: Captures, tree: Tree) -> None:
     assert off["target attention"].own, "it plans into a workspace of its own"
     assert off["target graphs"] is both.off.target_graph_runner is not on["target graphs"]
     for some in (batch(), batch(False)):
-        eagle3.activate_before_allocation(some)
+        eagle3_hooks.activate_before_allocation(some)
         assert held(worker) == off
     for some in (batch(True, False), batch(True), batch()):
-        eagle3.activate_before_allocation(some)
+        eagle3_hooks.activate_before_allocation(some)
         assert held(worker) == on

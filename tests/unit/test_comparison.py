@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from chatapp.chat.comparisons import Comparisons, as_document, from_document
-from chatapp.chat.evidence import EvidenceReader
+from chatapp.chat.evidence_reader import EvidenceReader
 from chatapp.chat.store import Store
 from chatapp.domain import Role, Sampling
 from chatapp.errors import EngineError, StoreError

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatapp.application.experiments.compare import CompareState
+from chatapp.application.experiments.compare_run import CompareState
 from chatapp.application.experiments.runner import State
 from chatapp.domain import AutoChoice, Message, MessageState, Role, Sampling
 from chatapp.measure.bench.tuning import Answered, Attempt, Landscape

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from chatapp.application.experiments import mt_bench
+from chatapp.application.experiments import mt_bench_run
 from chatapp.application.experiments.experiments import Experiments
 from chatapp.application.experiments.runner import State
 from chatapp.chat.auto import Auto
@@ -105,7 +105,7 @@ async def test_stopping_keeps_what_was_measured(rig: Rig) -> None:
 async def test_one_experiment_at_a_time(rig: Rig) -> None:
     rig.experiments.compare(PLAN)
     with pytest.raises(InputError) as refused:
-        rig.experiments.bench(mt_bench.job_of(set_files("pocket"), Sampling()))
+        rig.experiments.bench(mt_bench_run.job_of(set_files("pocket"), Sampling()))
     assert refused.value.key == "experiments_busy"
     await rig.ended()
 

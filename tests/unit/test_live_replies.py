@@ -17,7 +17,7 @@ import pytest
 
 from chatapp.application.live_replies import LiveReplies
 from chatapp.application.live_reply import LiveReply
-from chatapp.chat.evidence import EvidenceReader
+from chatapp.chat.evidence_reader import EvidenceReader
 from chatapp.chat.history import FittedPrompt
 from chatapp.chat.store import Store
 from chatapp.chat.traces import Traces, averages_of

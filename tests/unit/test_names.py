@@ -1,4 +1,4 @@
-"""A name stands for one thing: no two public classes of the app share one."""
+"""A name stands for one thing: no two public classes and no two modules share one."""
 
 from __future__ import annotations
 
@@ -22,4 +22,13 @@ def test_no_two_public_classes_have_one_name() -> None:
     for path in MODULES:
         for name in public_classes(path):
             homes[name].append(str(path.relative_to(ROOT)))
+    assert {name: where for name, where in homes.items() if len(where) > 1} == {}
+
+
+def test_no_two_modules_have_one_name() -> None:
+    """A command's module has the name of the command, whatever room is behind it."""
+    homes = defaultdict(list)
+    for path in MODULES:
+        if path.parent.name != "commands":
+            homes[path.stem].append(str(path.relative_to(ROOT)))
     assert {name: where for name, where in homes.items() if len(where) > 1} == {}

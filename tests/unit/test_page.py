@@ -33,7 +33,7 @@ from chatapp.settings import Settings
 from chatapp.texts import Texts
 from chatapp.ui.page import Page
 from chatapp.ui.panes.empty import examples
-from chatapp.ui.server import search
+from chatapp.ui.server import search_route
 from chatapp.ui.server.bootstrap import Bootstrap
 from chatapp.ui.server.first_page import first_page
 from chatapp.ui.server.status_polling import StatusPolling
@@ -415,7 +415,7 @@ async def test_a_message_that_was_found_is_drawn_however_old(rig: Rig) -> None:
 def test_a_search_gives_the_ways_to_what_was_found(rig: Rig) -> None:
     conversation = rig.store.create_conversation("求<根>公式")
     message = rig.store.add_message(conversation.id, Role.USER, "<b>根</b>在哪里")
-    client = TestClient(Starlette(routes=[search.route(rig.page)]))
+    client = TestClient(Starlette(routes=[search_route.route(rig.page)]))
     found = client.get("/eaglechat/search", params={"q": "根", "language": "zh"}).text
     assert "2 处" in found and f'data-message="{message.id}"' in found
     assert "<b>根" not in found and "&lt;" in found

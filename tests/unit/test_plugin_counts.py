@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from chatapp.sglang_plugin import counts, eagle3, switch
+from chatapp.sglang_plugin import counts, eagle3_hooks, switch
 
 
 def test_a_summary_is_recomputable_from_the_steps():
@@ -63,12 +63,12 @@ def test_off_requests_get_a_namespace_only_when_there_is_a_switch(monkeypatch):
         )
 
     plain = request()
-    monkeypatch.setattr(eagle3, "current", None)
-    eagle3.separate_namespace(None, plain)
+    monkeypatch.setattr(eagle3_hooks, "current", None)
+    eagle3_hooks.separate_namespace(None, plain)
     assert plain.extra_key == "mine"
     switched = request()
-    monkeypatch.setattr(eagle3, "current", object())
-    eagle3.separate_namespace(None, switched)
+    monkeypatch.setattr(eagle3_hooks, "current", object())
+    eagle3_hooks.separate_namespace(None, switched)
     assert switched.extra_key == f"mine|{switch.NAMESPACE}"
-    eagle3.separate_namespace(None, switched)
+    eagle3_hooks.separate_namespace(None, switched)
     assert switched.extra_key == f"mine|{switch.NAMESPACE}", "said once is enough"

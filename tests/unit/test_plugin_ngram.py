@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from chatapp.sglang_plugin import ngram
+from chatapp.sglang_plugin import ngram_hooks
 from chatapp.sglang_plugin.ngram_table import NgramTable, Trie
 
 
@@ -78,7 +78,7 @@ def test_a_trees_mask_shows_each_node_its_ancestors():
     ],
 )
 def test_the_window_is_as_wide_as_what_was_drafted(drafts, width):
-    assert ngram.widest(np.array(drafts)) == width
+    assert ngram_hooks.widest(np.array(drafts)) == width
 
 
 def verify_input() -> SimpleNamespace:
@@ -100,7 +100,7 @@ def verify_input() -> SimpleNamespace:
 
 def test_a_narrowed_window_is_the_head_of_each_tree():
     info = verify_input()
-    slots = ngram.narrow(info, torch.arange(100, 108), 2)
+    slots = ngram_hooks.narrow(info, torch.arange(100, 108), 2)
     assert slots.tolist() == [100, 101, 104, 105]
     assert info.draft_token.tolist() == [1, 2, 5, 6]
     assert info.positions.tolist() == [9, 10, 20, 21]
@@ -112,7 +112,7 @@ def test_a_narrowed_window_is_the_head_of_each_tree():
 
 
 def test_rows_are_as_wide_again_as_the_scheduler_takes_them():
-    assert ngram.widen(torch.tensor([1, 2, 3, 4]), 2, 3).tolist() == [1, 2, 0, 3, 4, 0]
+    assert ngram_hooks.widen(torch.tensor([1, 2, 3, 4]), 2, 3).tolist() == [1, 2, 0, 3, 4, 0]
 
 
 @pytest.mark.parametrize(("device", "width"), [("cpu", 2), ("cuda", 4)])
@@ -125,7 +125,7 @@ def test_the_window_is_narrowed_where_no_graph_is_captured(device, width):
     )  # fmt: skip
     mode = SimpleNamespace(is_target_verify=lambda: True)
     batch = SimpleNamespace(forward_mode=mode, spec_info=info, out_cache_loc=torch.arange(8))
-    ngram.narrow_window(None, worker, batch)
+    ngram_hooks.narrow_window(None, worker, batch)
     assert worker.draft_token_num == info.draft_token_num == width
     assert batch.out_cache_loc.numel() == 2 * width
     assert [len(part) for part in worker.grammar_tree_host] == [2 * width**2, 2 * width]
@@ -136,7 +136,7 @@ def test_the_window_is_narrowed_where_no_graph_is_captured(device, width):
             next_token_ids=torch.ones(2 * width, dtype=torch.int32), next_draft_input=following
         )
 
-    result = ngram.widen_result(forward, worker, batch)
+    result = ngram_hooks.widen_result(forward, worker, batch)
     assert result.next_token_ids.numel() == 8 and worker.draft_token_num == 4
     assert result.next_draft_input.draft_token_num == 4
 
@@ -155,6 +155,6 @@ def test_a_prompt_is_entered_once_and_speculation_off_drafts_nothing():
         return np.array([2, 5, 6, 3, 7, 8]), np.ones(18, dtype=np.int64)
 
     for _ in range(2):
-        drafts, _ = ngram.look_up(found, worker, batch)
+        drafts, _ = ngram_hooks.look_up(found, worker, batch)
         assert drafts.tolist() == [2, 5, 6, 3, 0, 0]
     assert entered == [[1, 2], [3]]

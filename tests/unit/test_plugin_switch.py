@@ -10,7 +10,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from chatapp.sglang_plugin import counts, eagle3, lengths, switch
+from chatapp.sglang_plugin import counts, eagle3_hooks, lengths, switch
 
 ON, OFF = {"speculation": True}, {"speculation": False}
 
@@ -112,7 +112,7 @@ def test_a_single_token_is_not_moved_and_a_tree_is():
 
     for width, wanted in ((1, "tokens"), (16, "moved")):
         given = None, None, None, "tokens", None, 3
-        assert eagle3.keep_in_place(move, *given, num_draft_tokens=width) == wanted
+        assert eagle3_hooks.keep_in_place(move, *given, num_draft_tokens=width) == wanted
     assert moved == [16]
 
 
@@ -154,13 +154,13 @@ def test_nothing_crosses_in_the_hooks_of_a_step(monkeypatch):
     worker = SimpleNamespace(apply_runtime_state=applied.append)
     states = SimpleNamespace(on="on", off="off", worker=worker)
     monkeypatch.setattr(
-        eagle3,
+        eagle3_hooks,
         "current",
-        SimpleNamespace(activate=lambda b: eagle3.EagleSwitch.activate(states, b)),
+        SimpleNamespace(activate=lambda b: eagle3_hooks.EagleSwitch.activate(states, b)),
     )
     with Crossings() as found:
         for some in (mixed, batch(OFF), batch(ON), batch()):
-            eagle3.activate_before_allocation(some)
+            eagle3_hooks.activate_before_allocation(some)
             lengths.remember_prefilled(some)
             lengths.known_lengths(some)
         for _ in range(3):

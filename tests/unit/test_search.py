@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatapp.chat import migrations
+from chatapp.chat.full_text import first_hit, question
 from chatapp.chat.search import Search, Snippet, snippet
 from chatapp.chat.store import Store
-from chatapp.chat.words import first_hit, question
 from chatapp.domain import MessageState, Role
 
 TEXTS = [

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chatapp.chat.evidence import EvidenceReader
+from chatapp.chat.evidence_reader import EvidenceReader
 from chatapp.chat.snapshot import Snapshots
 from chatapp.chat.store import Store
 from chatapp.domain import MessageState, ReplyMetrics

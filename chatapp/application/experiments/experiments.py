@@ -7,12 +7,12 @@ from typing import Literal
 
 from chatapp import locations
 from chatapp.application.app_engine import AppEngine
-from chatapp.application.experiments import compare, mt_bench, tune
-from chatapp.application.experiments.compare import CompareState
+from chatapp.application.experiments import compare_run, mt_bench_run, tune_run
+from chatapp.application.experiments.compare_run import CompareState
 from chatapp.application.experiments.engines import AppEngines
-from chatapp.application.experiments.mt_bench import MtBenchState
+from chatapp.application.experiments.mt_bench_run import MtBenchState
 from chatapp.application.experiments.runner import Experiment, Publish, Runner
-from chatapp.application.experiments.tune import TuneState
+from chatapp.application.experiments.tune_run import TuneState
 from chatapp.chat.auto import Auto
 from chatapp.chat.comparisons import Comparisons
 from chatapp.chat.store import Store
@@ -64,7 +64,7 @@ class Experiments:
 
     def compare(self, plan: ComparisonPlan) -> Experiment[CompareState]:
         async def work(publish: Publish[CompareState]) -> None:
-            await compare.run(plan, self._engines, self.comparisons, publish)
+            await compare_run.run(plan, self._engines, self.comparisons, publish)
 
         self.comparison = self._runner.start(work, CompareState())
         return self.comparison
@@ -72,7 +72,7 @@ class Experiments:
     def bench(self, job: Job) -> Experiment[MtBenchState]:
         async def work(publish: Publish[MtBenchState]) -> None:
             await self._engines.quiet()
-            await mt_bench.run(job, self._engines, self._folder, publish)
+            await mt_bench_run.run(job, self._engines, self._folder, publish)
 
         self.mt_bench = self._runner.start(work, MtBenchState())
         return self.mt_bench
@@ -82,7 +82,7 @@ class Experiments:
     ) -> Experiment[TuneState]:
         async def work(publish: Publish[TuneState]) -> None:
             async with self._engines.aside() as engines:
-                await tune.run(engines, prompts, trees, max_tokens, self._folder, publish)
+                await tune_run.run(engines, prompts, trees, max_tokens, self._folder, publish)
 
         self.race = self._runner.start(work, TuneState())
         return self.race
@@ -90,7 +90,7 @@ class Experiments:
     def apply(self) -> None:
         """The fastest tree of the last race becomes the preset; from the next start on."""
         if self.race is not None:
-            tune.keep_best(self._store, self.race.latest.value.so_far)
+            tune_run.keep_best(self._store, self.race.latest.value.so_far)
 
     async def cancel(self) -> None:
         """Returns when the running experiment has ended, with what it has."""

@@ -9,9 +9,9 @@ from typing import Any
 from markupsafe import Markup
 
 from chatapp.application.experiments import reports
-from chatapp.application.experiments.mt_bench import MtBenchState
+from chatapp.application.experiments.mt_bench_run import MtBenchState
 from chatapp.application.experiments.runner import State
-from chatapp.application.experiments.tune import TuneState
+from chatapp.application.experiments.tune_run import TuneState
 from chatapp.errors import error_words
 from chatapp.measure.bench import bench_report as report
 from chatapp.measure.bench import tune_report

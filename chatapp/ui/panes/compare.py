@@ -8,7 +8,7 @@ from datetime import datetime
 
 from markupsafe import Markup
 
-from chatapp.application.experiments.compare import CompareState
+from chatapp.application.experiments.compare_run import CompareState
 from chatapp.application.experiments.runner import State
 from chatapp.chat.comparisons import Listed
 from chatapp.chat.messages import clean

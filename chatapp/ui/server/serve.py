@@ -18,7 +18,7 @@ from chatapp import locations
 from chatapp.application.services import Services
 from chatapp.settings import Settings
 from chatapp.ui.page import Page, stop_all
-from chatapp.ui.server import downloads, gradio_private, search
+from chatapp.ui.server import downloads, gradio_private, search_route
 from chatapp.ui.server.bootstrap import Bootstrap
 from chatapp.ui.server.entrance import Entrance
 from chatapp.ui.server.first_page import first_page, style
@@ -93,7 +93,7 @@ def web_app(page: Page, front: Bootstrap, key: PageKey) -> Starlette:
 
     routes = [
         Route("/eaglechat/pulse", StatusPolling(page).answer),
-        search.route(page),
+        search_route.route(page),
         Route("/eaglechat/page.css", _style),
         Route("/eaglechat/icon.svg", _icon),
         *downloads.routes(page.services, page.settings),
