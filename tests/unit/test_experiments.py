@@ -79,7 +79,7 @@ async def test_a_comparison_from_the_form_to_its_kept_result(rig: Rig) -> None:
     assert all("compare" in view for view in views)
     assert Shown(views[0]["compare"]).one("button", "Stop")
     last = Shown(views[-1]["compare"])
-    assert last.one("button", "Race again") and "2 of 2 rounds" in last.says
+    assert last.one("button", "Race again") and "same text: 2 of 2" in last.says
     (kept,) = rig.experiments.comparisons.all()
     assert kept.prompt == "讲个故事" and len(kept.ratios) == 2
     again = await rig.do("show", id=kept.id)
