@@ -2,7 +2,6 @@
 // empty field gives the list back. A place that was found is scrolled to and shown.
 
 let asked = 0;
-let wanted = null;
 
 document.addEventListener("input", async (event) => {
   if (event.target.id !== "ec-search" || event.isComposing) return;

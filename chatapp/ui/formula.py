@@ -34,7 +34,7 @@ def to_mathml(latex: str, display: bool) -> Markup:
     try:
         made = convert_to_element(latex, display="block" if display else "inline")
         return Markup(tostring(_harmless(made), encoding="unicode"))
-    except Exception:  # noqa: BLE001: of whatever kind, it is no formula
+    except Exception:  # of whatever kind, it is no formula
         return _as_written(latex)
 
 

@@ -13,17 +13,22 @@ from tests.engine.raw import Raw
 
 
 @pytest.fixture(scope="session")
-def raw(engine: LocalEngine) -> Raw:
-    return Raw(engine)
+def raw(engine: LocalEngine) -> Iterator[Raw]:
+    with Raw(engine) as raw:
+        yield raw
 
 
 @pytest.fixture(scope="session")
-def plain_raw(plain_engine: LocalEngine) -> Raw:
-    return Raw(plain_engine)
+def plain_raw(plain_engine: LocalEngine) -> Iterator[Raw]:
+    with Raw(plain_engine) as raw:
+        yield raw
 
 
 @pytest.fixture(scope="module")
 def chain_raw(pocket_pair: Pair, start_engine) -> Iterator[Raw]:
     """The pocket pair's own tree, which is a chain, and a context that is soon full."""
-    with start_engine(replace(pocket_pair, tree=Tree(7, 1, 8), context_length=704)) as engine:
-        yield Raw(engine)
+    with (
+        start_engine(replace(pocket_pair, tree=Tree(7, 1, 8), context_length=704)) as engine,
+        Raw(engine) as raw,
+    ):
+        yield raw

@@ -34,7 +34,7 @@ class Job:
 
 
 class Raw:
-    """A client of one running engine."""
+    """A client of one running engine, closed at the end of a ``with``."""
 
     def __init__(self, engine: LocalEngine) -> None:
         self.tree = engine.status().tree
@@ -44,6 +44,12 @@ class Raw:
             timeout=300,
             trust_env=False,
         )
+
+    def __enter__(self) -> Raw:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
 
     def answer(self, job: Job) -> dict[str, Any]:
         response = self._http.post("/generate", json=job.body())

@@ -23,9 +23,9 @@ def ngram(pocket_pair: Pair, start_engine) -> Iterator[Raw]:
     """A tree of topk 3: wider than a chain, so that siblings are walked as well."""
     tree = Tree(4, 3, 12)
     pair = replace(drafted_by(pocket_pair, "NGRAM"), tree=tree, context_length=512)
-    with start_engine(pair) as engine:
+    with start_engine(pair) as engine, Raw(engine) as raw:
         assert engine.status().switch, engine.status().switch_reason
-        yield Raw(engine)
+        yield raw
 
 
 @pytest.fixture(scope="module")

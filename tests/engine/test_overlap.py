@@ -40,8 +40,8 @@ def overlapped(request, pocket_pair: Pair, start_engine) -> Iterator[Raw]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (ENVIRONMENT | {"PYTHONPATH": path}).items():
             patch.setenv(name, value)
-        with start_engine(pair, "--chunked-prefill-size", str(CHUNK)) as engine:
-            raw = Raw(engine)
+        chunked = "--chunked-prefill-size", str(CHUNK)
+        with start_engine(pair, *chunked) as engine, Raw(engine) as raw:
             yield raw
             info = raw.server_info()
             assert info["disable_overlap_schedule"] is False

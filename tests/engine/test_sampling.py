@@ -38,8 +38,8 @@ def test_on_and_off_draw_from_one_distribution(raw, ids, off):
 def test_a_broken_sampler_is_found(pocket_pair, ids, off, start_engine, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(BROKEN))
     monkeypatch.setenv("SGLANG_PLUGINS", "eaglechat,broken_sampler")
-    with start_engine(pocket_pair) as engine:
-        assert two_sample_p(drawn(Raw(engine), ids, True, 3_000_000, count=600), off) < 1e-6
+    with start_engine(pocket_pair) as engine, Raw(engine) as raw:
+        assert two_sample_p(drawn(raw, ids, True, 3_000_000, count=600), off) < 1e-6
 
 
 @pytest.mark.parametrize(

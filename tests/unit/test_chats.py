@@ -162,7 +162,7 @@ def test_open_webuis_export_comes_as_it_was_shown_last(store: Store, data_dir: P
 
 def broken(change: str) -> Any:
     document = json.loads(json.dumps(CHATGPT * 2))
-    exec(change, {"it": document[1]})  # noqa: S102: lines of this file
+    exec(change, {"it": document[1]})  # lines of this file
     return document
 
 

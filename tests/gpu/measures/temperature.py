@@ -29,16 +29,17 @@ SEED = {"sampling_seed": 7, "max_new_tokens": 32, "ignore_eos": True}
 
 
 async def temperature(engine: LocalEngine, pair: Pair, samples: int) -> AsyncGenerator[Row]:
-    raw, ids = Raw(engine), beginning(pair)
-    draw = partial(_draw, raw, ids, samples)
-    off = await draw(SETTINGS, False, 1_000_000)
-    on = await draw(SETTINGS, True, 2_000_000)
-    how = f"{samples} replies each, {len(on | off)} different beginnings"
-    yield Row("temperature 0.7, on against off", f"{_told(two_sample_p(on, off))}, {how}")
-    found = two_sample_p(await draw(OTHER, True, 3_000_000), off)
-    yield Row("on at temperature 1.0 against off at 0.7, which it must tell apart", _told(found))
-    for row in await asyncio.to_thread(_seeds, raw, ids):
-        yield row
+    ids = beginning(pair)
+    with Raw(engine) as raw:
+        draw = partial(_draw, raw, ids, samples)
+        off = await draw(SETTINGS, False, 1_000_000)
+        on = await draw(SETTINGS, True, 2_000_000)
+        how = f"{samples} replies each, {len(on | off)} different beginnings"
+        yield Row("temperature 0.7, on against off", f"{_told(two_sample_p(on, off))}, {how}")
+        found = _told(two_sample_p(await draw(OTHER, True, 3_000_000), off))
+        yield Row("on at temperature 1.0 against off at 0.7, which it must tell apart", found)
+        for row in await asyncio.to_thread(_seeds, raw, ids):
+            yield row
 
 
 def beginning(pair: Pair) -> list[int]:
